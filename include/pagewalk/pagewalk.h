@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libpagewalk: everything at once. */
+#ifndef PAGEWALK_H
+#define PAGEWALK_H
+
+#include <pagewalk/arch.h>
+#include <pagewalk/error.h>
+#include <pagewalk/runs.h>
+#include <pagewalk/source.h>
+#include <pagewalk/space.h>
+#include <pagewalk/target.h>
+#include <pagewalk/walk.h>
+
+#endif

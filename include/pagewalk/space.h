@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * space: an address space as a short list of pieces, each with its root table and mmu; and the named
+ * areas in it (VMAs of a process, regions of the kernel), to join with what is mapped.
+ */
+#ifndef PAGEWALK_SPACE_H
+#define PAGEWALK_SPACE_H
+
+#include <sys/types.h>
+
+#include <pagewalk/arch.h>
+#include <pagewalk/source.h>
+
+/* One VMA or kernel region. */
+struct pw_area {
+	uint64_t lo, last;
+	const char *name; /* "[heap]", "libc.so.6" (base name for display), "vmalloc"; never NULL; may hold any bytes */
+	const char *path; /* as /proc/PID/maps has it; NULL when there is none */
+	char perms[5];    /* "rw-p"; "" for kernel regions */
+	uint64_t offset;  /* in the file, bytes */
+	uint64_t inode;
+	uint32_t dev_major, dev_minor;
+	bool pfnmap;      /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
+};
+
+/* Ascending, disjoint. */
+struct pw_areas {
+	struct pw_area *v;
+	size_t n;
+	char *strings; /* what the names point into */
+};
+
+PW_API void pw_areas_free(struct pw_areas *areas);
+
+/* The area that holds va, or NULL. */
+PW_API const struct pw_area *pw_areas_find(const struct pw_areas *areas, uint64_t va);
+
+/* One root and what it serves. */
+struct pw_piece {
+	struct pw_range va;
+	uint64_t root; /* physical address of the root table; PW_PA_NONE with a leaf-only source */
+	struct pw_mmu mmu;
+	const char *label; /* "user half", "kernel half", "user half (PTI's user root)" */
+};
+
+struct pw_space {
+	struct pw_piece piece[2];
+	size_t npieces;
+	struct pw_source *source;
+	struct pw_pin pin;
+	pid_t pid;        /* 0: none */
+	char title[64];   /* "4242 (dbtest)", "kernel", "root 0x1000" */
+	char comm[64];    /* "" when there is none */
+	struct pw_areas areas;
+	const struct pw_range *ram; /* what may be followed; NULL with nram 0: anything (frozen images only) */
+	size_t nram;
+};
+
+PW_API void pw_space_free(struct pw_space *space);
+
+#endif
