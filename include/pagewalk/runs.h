@@ -20,8 +20,9 @@ struct pw_run {
 	uint64_t va, last;
 	enum pw_kind kind;
 	enum pw_level level;
-	bool is_hole;               /* then only va, last, area, level, raw_first and reason count */
+	bool is_hole;               /* then only va, last, area, level, pages (holes), raw_first and these count: */
 	enum pw_hole_reason reason;
+	uint64_t alias_va;
 	uint8_t perm;               /* all levels; PW_PERM_UNKNOWN with a leaf-only source */
 	uint64_t page_size;
 	uint64_t pages;

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Single addresses, level by level: each round reads one entry of every address that is still on its way, in one
+ * vectored call, with the chain above it re-checked. An address whose chain changed starts again at the root.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <pagewalk/walk.h>
+
+#include "ranges.h"
+
+#define ROUND    PW_LOOKAHEAD
+#define ATTEMPTS 8
+
+struct way {
+	struct pw_translation *out;
+	uint64_t table; /* the next entry's table */
+	uint64_t raw;
+	unsigned attempts;
+	struct pw_link link[PW_NLEVELS];
+};
+
+static const struct pw_piece *piece_of(const struct pw_space *space, uint64_t va)
+{
+	for (size_t i = 0; i < space->npieces; i++)
+		if (space->piece[i].va.lo <= va && va <= space->piece[i].va.last)
+			return &space->piece[i];
+	return NULL;
+}
+
+/* False when there is nothing to read. */
+static bool begin(const struct pw_space *space, uint64_t va, struct pw_translation *out)
+{
+	const struct pw_mode *mode = space->npieces ? space->piece[0].mmu.mode : NULL;
+
+	*out = (struct pw_translation){ .va = va, .pa = PW_PA_NONE, .perm = PW_RWXU, .piece = piece_of(space, va) };
+	if (out->piece)
+		return true;
+	out->verdict = mode && mode->va_bits && !pw_va_canonical(mode, va) ? PW_V_NON_CANONICAL : PW_V_OUTSIDE;
+	out->perm = 0;
+	return false;
+}
+
+static void finish(struct pw_translation *t, const struct pw_entry *e)
+{
+	static const enum pw_verdict verdicts[] = {
+		[PW_NONE] = PW_V_NONE,
+		[PW_TABLE] = PW_V_NONE,
+		[PW_LEAF] = PW_MAPPED,
+		[PW_PROTNONE] = PW_V_PROTNONE,
+		[PW_SOFT] = PW_V_SOFT,
+	};
+
+	t->verdict = e->reserved && e->hw ? PW_V_RESERVED : verdicts[e->kind];
+	t->size = e->size;
+	if (t->verdict == PW_MAPPED && e->pa != PW_PA_NONE)
+		t->pa = e->pa | (t->va & (e->size - 1));
+	if (e->perm == PW_PERM_UNKNOWN)
+		t->perm = PW_PERM_UNKNOWN;
+	else
+		t->perm = e->kind == PW_LEAF || e->kind == PW_PROTNONE ? t->perm & e->perm : 0;
+}
+
+static void fail(struct pw_translation *t, int status)
+{
+	t->verdict = status == -EAGAIN ? PW_V_UNSTABLE : status == -ENXIO ? PW_V_NOT_RAM : PW_V_UNREADABLE;
+	t->perm = 0;
+}
+
+/* Takes in what was read for one address; true: there is a next level. */
+static bool advance(struct way *w)
+{
+	struct pw_translation *t = w->out;
+	const struct pw_piece *piece = t->piece;
+	const struct pw_mode_level *lv = &piece->mmu.mode->lv[t->npath];
+	struct pw_path_item *item = &t->path[t->npath];
+	struct pw_entry e;
+
+	piece->mmu.arch->decode(&piece->mmu, lv->level, w->raw, &e);
+	item->raw = w->raw;
+	item->level = lv->level;
+	item->index = pw_index(lv, t->va);
+	item->slot_pa = w->table + item->index * sizeof(uint64_t);
+	w->link[t->npath] = (struct pw_link){
+		.pa = item->slot_pa,
+		.expect = w->raw,
+		.ignore = piece->mmu.arch->hw_volatile(lv->level),
+		.up = t->npath ? &w->link[t->npath - 1] : NULL,
+	};
+	t->npath++;
+	if (e.kind != PW_TABLE || e.reserved || t->npath == piece->mmu.mode->depth) {
+		finish(t, &e);
+		return false;
+	}
+	t->perm &= e.perm;
+	w->table = e.pa;
+	return true;
+}
+
+static uint64_t next_slot(const struct way *w)
+{
+	const struct pw_mode_level *lv = &w->out->piece->mmu.mode->lv[w->out->npath];
+
+	return w->table + pw_index(lv, w->out->va) * sizeof(uint64_t);
+}
+
+static bool restart(struct way *w)
+{
+	if (++w->attempts == ATTEMPTS) {
+		fail(w->out, -EAGAIN);
+		return false;
+	}
+	w->out->npath = 0;
+	w->out->perm = PW_RWXU;
+	w->table = w->out->piece->root;
+	return true;
+}
+
+/* Reads one entry for each of the n ways on the list and shortens the list to those that go on. */
+static int one_level(const struct pw_space *space, struct way **list, size_t *n)
+{
+	struct pw_table_req req[ROUND];
+	size_t asked = 0, kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		struct way *w = list[i];
+		unsigned depth = w->out->npath;
+
+		if (!pw_ranges_hold(space->ram, space->nram, next_slot(w), sizeof(w->raw))) {
+			fail(w->out, -ENXIO);
+			continue;
+		}
+		req[asked] = (struct pw_table_req){
+			.pa = next_slot(w),
+			.bytes = sizeof(w->raw),
+			.status = -EFAULT,
+			.link = depth ? &w->link[depth - 1] : NULL,
+			.buf = &w->raw,
+		};
+		list[asked++] = w;
+	}
+	if (asked)
+		rc = space->source->ops->read_tables(space->source, req, asked);
+	for (size_t i = 0; i < asked && !rc; i++) {
+		struct way *w = list[i];
+		bool more;
+
+		if (req[i].status == 0)
+			w->raw = *(const uint64_t *)req[i].data;
+		if (req[i].status == -EAGAIN)
+			more = restart(w);
+		else if (req[i].status < 0)
+			more = (fail(w->out, req[i].status), false);
+		else
+			more = advance(w);
+		if (more)
+			list[kept++] = w;
+	}
+	*n = kept;
+	return rc < 0 ? rc : 0;
+}
+
+static int by_tables(const struct pw_space *space, const uint64_t *va, size_t n, struct pw_translation *out)
+{
+	struct way way[ROUND], *list[ROUND];
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!begin(space, va[i], &out[i]))
+			continue;
+		way[left].out = &out[i];
+		way[left].table = out[i].piece->root;
+		way[left].attempts = 0;
+		list[left] = &way[left];
+		left++;
+	}
+	while (left) {
+		int rc = one_level(space, list, &left);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Without tables: the pagemap words around an address are read once for all neighbours in them. */
+static int by_leaves(const struct pw_space *space, const uint64_t *va, size_t n, struct pw_translation *out)
+{
+	struct pw_source *source = space->source;
+	uint64_t words[512], at = 0;
+	long got = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct pw_entry e;
+		uint64_t page = va[i] & ~UINT64_C(0xfff), raw = 0;
+
+		if (!begin(space, va[i], &out[i]))
+			continue;
+		if (page < at || page - at >= (uint64_t)got << 12) {
+			uint64_t last = page | UINT64_C(0x1fffff);
+
+			at = page;
+			got = source->ops->read_leaves(source, &space->pin, page, last, words, 512, &at);
+			if (got < 0)
+				return got;
+		}
+		if (page >= at && page - at < (uint64_t)got << 12)
+			raw = words[(page - at) >> 12];
+		out[i].piece->mmu.arch->decode(&out[i].piece->mmu, PW_PTE, raw, &e);
+		out[i].path[0] = (struct pw_path_item){ .slot_pa = PW_PA_NONE, .raw = raw, .level = PW_PTE };
+		out[i].npath = 1;
+		finish(&out[i], &e);
+	}
+	return 0;
+}
+
+int pw_translate(const struct pw_space *space, const uint64_t *va, size_t n, struct pw_translation *out)
+{
+	bool leaf_only = !(space->source->ops->caps & PW_CAP_TABLES);
+
+	for (size_t i = 0; i < n; i += ROUND) {
+		size_t round = n - i < ROUND ? n - i : ROUND;
+		int rc = leaf_only ? by_leaves(space, va + i, round, out + i) : by_tables(space, va + i, round, out + i);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}

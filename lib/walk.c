@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The walker. For every level below the root there is a batch: the tables that the entries of one table
+ * lead to, up to PW_LOOKAHEAD of them, read in one call. Each batch is gone through in VA order, which
+ * fills the batches below it; so memory is levels x look-ahead, whatever the space looks like.
+ *
+ * A table whose chain changed while it was read (-EAGAIN) is looked up again from the root, entry by
+ * entry, because any of the levels above may have been replaced in the meantime (see rewalk.c).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pagewalk/walk.h>
+
+#include "ranges.h"
+#include "rewalk.h"
+
+#define DEFAULT_ATTEMPTS 8
+#define DEFAULT_BUDGET   (UINT64_C(1) << 24)
+#define LEAVES_A_READ    8192
+
+/* Internal: the budget is used up; ends the walk without being an error. */
+#define WALK_ENOUGH 0x7ead
+
+struct batch {
+	struct pw_table_req req[PW_LOOKAHEAD];
+	struct pw_link link[PW_LOOKAHEAD];
+	struct pw_link relink[PW_NLEVELS]; /* the path of a table that was looked up again */
+	uint8_t *buf;                      /* PW_LOOKAHEAD tables */
+};
+
+struct walk {
+	const struct pw_space *space;
+	const struct pw_piece *piece;
+	const struct pw_arch *arch;
+	const struct pw_mode *mode;
+	struct pw_range va; /* asked for, within the piece */
+	const struct pw_visitor *visitor;
+	void *ctx;
+	struct pw_walk_stats *stats;
+	unsigned attempts;
+	uint64_t budget;
+	bool fold_aliases;
+	struct pw_leaf_format fmt[PW_NLEVELS];
+	struct batch *batch[PW_NLEVELS]; /* by depth of the tables in it */
+};
+
+/* One table that is being gone through. */
+struct table {
+	unsigned depth;
+	uint64_t pa;
+	uint64_t va; /* that slot 0 covers */
+	const uint64_t *entry;
+	uint8_t perm;
+	const struct pw_link *link;
+	uint64_t alias_pa, alias_va; /* the last child, to see repetitions */
+};
+
+static size_t table_bytes(const struct walk *w, unsigned depth)
+{
+	return sizeof(uint64_t) << w->mode->lv[depth].bits;
+}
+
+static uint64_t slot_va(const struct walk *w, const struct table *t, unsigned slot)
+{
+	return t->va + ((uint64_t)slot << w->mode->lv[t->depth].shift);
+}
+
+static uint64_t slot_last(const struct walk *w, const struct table *t, unsigned slot)
+{
+	return slot_va(w, t, slot) + ((UINT64_C(1) << w->mode->lv[t->depth].shift) - 1);
+}
+
+static int emit_span(struct walk *w, const struct table *t, unsigned first, unsigned end, const uint64_t *raw,
+		     uint64_t slot_pa)
+{
+	const struct pw_mode_level *lv = &w->mode->lv[t->depth];
+	struct pw_span span = {
+		.piece = w->piece,
+		.level = lv->level,
+		.depth = t->depth,
+		.shift = lv->shift,
+		.perm_above = t->perm,
+		.va = slot_va(w, t, first),
+		.slot_pa = slot_pa,
+		.raw = raw,
+		.n = end - first,
+	};
+
+	if (first == end || !w->visitor->span)
+		return 0;
+	return w->visitor->span(w->ctx, &span);
+}
+
+static int emit_own_span(struct walk *w, const struct table *t, unsigned first, unsigned end)
+{
+	return emit_span(w, t, first, end, t->entry + first, t->pa + first * sizeof(uint64_t));
+}
+
+static void count_hole(struct walk *w, enum pw_hole_reason reason)
+{
+	if (reason == PW_HOLE_UNSTABLE)
+		w->stats->unstable++;
+	else if (reason == PW_HOLE_ALIAS)
+		w->stats->aliases++;
+	else
+		w->stats->unreadable++;
+	if (reason == PW_HOLE_BUDGET)
+		w->stats->truncated = true;
+}
+
+static int emit_hole(struct walk *w, const struct pw_hole *hole)
+{
+	count_hole(w, hole->reason);
+	return w->visitor->hole ? w->visitor->hole(w->ctx, hole) : 0;
+}
+
+static int slot_hole(struct walk *w, const struct table *t, unsigned slot, uint64_t slot_pa, uint64_t raw,
+		     enum pw_hole_reason reason)
+{
+	struct pw_hole hole = {
+		.piece = w->piece,
+		.reason = reason,
+		.level = w->mode->lv[t->depth].level,
+		.depth = t->depth,
+		.perm_above = t->perm,
+		.va = slot_va(w, t, slot),
+		.last = slot_last(w, t, slot),
+		.slot_pa = slot_pa,
+		.raw = raw,
+		.alias_va = t->alias_va,
+	};
+	int rc;
+
+	if (reason == PW_HOLE_BUDGET)
+		hole.last = w->va.last;
+	rc = emit_hole(w, &hole);
+	return rc ? rc : reason == PW_HOLE_BUDGET ? WALK_ENOUGH : 0;
+}
+
+static enum pw_hole_reason reason_of(int status)
+{
+	return status == -EAGAIN ? PW_HOLE_UNSTABLE : status == -ENXIO ? PW_HOLE_NOT_RAM : PW_HOLE_UNREADABLE;
+}
+
+/* Whether the entry is to be followed; decodes it in that case. Leaves are told by a mask, without decoding. */
+static bool is_table(const struct walk *w, unsigned depth, uint64_t raw, struct pw_entry *entry)
+{
+	enum pw_level level = w->mode->lv[depth].level;
+	const struct pw_leaf_format *fmt = &w->fmt[level];
+
+	if (raw == 0 || (fmt->leaf_mask && (raw & fmt->leaf_mask) == fmt->leaf_value))
+		return false;
+	w->arch->decode(&w->piece->mmu, level, raw, entry);
+	return entry->kind == PW_TABLE;
+}
+
+static int visit_table(struct walk *w, struct table *t);
+
+static int visit_child(struct walk *w, const struct table *t, unsigned slot, uint64_t raw, uint64_t slot_pa,
+		       const struct pw_entry *entry, const struct pw_table_req *req)
+{
+	struct pw_step step = {
+		.piece = w->piece,
+		.level = entry->level,
+		.depth = t->depth,
+		.perm_above = t->perm,
+		.va = slot_va(w, t, slot),
+		.slot_pa = slot_pa,
+		.raw = raw,
+	};
+	struct table child = {
+		.depth = t->depth + 1,
+		.pa = entry->pa,
+		.va = step.va,
+		.entry = req->data,
+		.perm = t->perm & entry->perm,
+		.link = req->link,
+		.alias_pa = PW_PA_NONE,
+	};
+	int rc = w->visitor->step ? w->visitor->step(w->ctx, &step) : 0;
+
+	return rc ? rc : visit_table(w, &child);
+}
+
+/*
+ * A child's chain changed. Looks the slot up again from the root, a bounded number of times; then what is
+ * there now is visited, whatever it has become.
+ */
+static int visit_again(struct walk *w, const struct table *t, unsigned slot, unsigned k)
+{
+	struct batch *b = w->batch[t->depth + 1];
+	struct pw_table_req *req = &b->req[k];
+	struct pw_rewalk now = { .slot_pa = PW_PA_NONE };
+	struct pw_entry entry;
+
+	for (unsigned i = 0; i < w->attempts; i++) {
+		int rc;
+
+		w->stats->retries++;
+		rc = pw_rewalk(w->space, w->piece, slot_va(w, t, slot), t->depth, b->relink, &now);
+		if (rc == -EAGAIN)
+			continue;
+		if (rc < 0)
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(rc));
+		if (!is_table(w, t->depth, now.raw, &entry))
+			return emit_span(w, t, slot, slot + 1, &now.raw, now.slot_pa);
+		if (entry.reserved)
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_RESERVED);
+		if (!pw_ranges_hold(w->space->ram, w->space->nram, entry.pa, req->bytes))
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_NOT_RAM);
+
+		b->link[k] = (struct pw_link){ now.slot_pa, now.raw, w->arch->hw_volatile(entry.level), now.up };
+		req->pa = entry.pa;
+		rc = w->space->source->ops->read_tables(w->space->source, req, 1);
+		if (rc < 0)
+			return rc;
+		if (req->status == -EAGAIN)
+			continue;
+		if (req->status < 0)
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(req->status));
+		if (req->data != req->buf)
+			req->data = memcpy(req->buf, req->data, req->bytes);
+		return visit_child(w, t, slot, now.raw, now.slot_pa, &entry, req);
+	}
+	return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_UNSTABLE);
+}
+
+/* The source may hand out its own memory, good until its next call: keep it where there will be one. */
+static void keep_data(struct walk *w, struct batch *b, unsigned n, unsigned depth)
+{
+	bool more = depth + 1 < w->mode->depth;
+
+	for (unsigned k = 0; k < n && !more; k++)
+		more = b->req[k].status == -EAGAIN;
+	for (unsigned k = 0; k < n && more; k++) {
+		struct pw_table_req *req = &b->req[k];
+
+		if (req->status == 0 && req->data != req->buf)
+			req->data = memcpy(req->buf, req->data, req->bytes);
+	}
+}
+
+/* What is to be done with an entry that leads to a table, before anything is read. */
+static bool refused(struct walk *w, const struct table *t, const struct pw_entry *entry, size_t bytes,
+		    enum pw_hole_reason *reason)
+{
+	if (entry->reserved)
+		*reason = PW_HOLE_RESERVED;
+	else if (w->fold_aliases && entry->pa == t->alias_pa)
+		*reason = PW_HOLE_ALIAS;
+	else if (!pw_ranges_hold(w->space->ram, w->space->nram, entry->pa, bytes))
+		*reason = PW_HOLE_NOT_RAM;
+	else
+		return false;
+	return true;
+}
+
+/* One look-ahead: slots [first, *end) hold n tables, which are to be read; the others are spans or holes. */
+struct group {
+	unsigned first, end, n;
+	uint16_t slot[PW_LOOKAHEAD];
+};
+
+static int read_group(struct walk *w, struct table *t, unsigned last, struct group *g)
+{
+	struct batch *b = w->batch[t->depth + 1];
+	size_t bytes = table_bytes(w, t->depth + 1);
+	uint64_t alias_pa = t->alias_pa, alias_va = t->alias_va;
+	enum pw_hole_reason reason;
+	struct pw_entry entry;
+	unsigned slot;
+	int rc = 0;
+
+	g->n = 0;
+	for (slot = g->first; slot <= last && g->n < PW_LOOKAHEAD; slot++) {
+		if (!is_table(w, t->depth, t->entry[slot], &entry) || refused(w, t, &entry, bytes, &reason))
+			continue;
+		t->alias_pa = entry.pa;
+		b->link[g->n] = (struct pw_link){
+			.pa = t->pa + slot * sizeof(uint64_t),
+			.expect = t->entry[slot],
+			.ignore = w->arch->hw_volatile(entry.level),
+			.up = t->link,
+		};
+		b->req[g->n] = (struct pw_table_req){
+			.pa = entry.pa,
+			.bytes = bytes,
+			.status = -EFAULT,
+			.link = &b->link[g->n],
+			.buf = b->buf + g->n * bytes,
+		};
+		g->slot[g->n++] = slot;
+	}
+	g->end = slot;
+	if (g->n)
+		rc = w->space->source->ops->read_tables(w->space->source, b->req, g->n);
+	keep_data(w, b, g->n, t->depth + 1);
+	t->alias_pa = alias_pa;
+	t->alias_va = alias_va;
+	return rc;
+}
+
+static int visit_slot(struct walk *w, struct table *t, const struct group *g, unsigned *k, unsigned slot,
+		      const struct pw_entry *entry)
+{
+	uint64_t slot_pa = t->pa + slot * sizeof(uint64_t), raw = t->entry[slot];
+	struct pw_table_req *req = &w->batch[t->depth + 1]->req[*k];
+	enum pw_hole_reason reason;
+
+	if (*k == g->n || g->slot[*k] != slot) {
+		if (refused(w, t, entry, table_bytes(w, t->depth + 1), &reason))
+			return slot_hole(w, t, slot, slot_pa, raw, reason);
+		return 0;
+	}
+	if (w->budget == 0)
+		return slot_hole(w, t, slot, slot_pa, raw, PW_HOLE_BUDGET);
+	w->budget--;
+	t->alias_pa = entry->pa;
+	t->alias_va = slot_va(w, t, slot);
+	if (req->status == -EAGAIN)
+		return visit_again(w, t, slot, (*k)++);
+	(*k)++;
+	if (req->status < 0)
+		return slot_hole(w, t, slot, slot_pa, raw, reason_of(req->status));
+	return visit_child(w, t, slot, raw, slot_pa, entry, req);
+}
+
+static int visit_group(struct walk *w, struct table *t, const struct group *g)
+{
+	unsigned span = g->first, k = 0;
+	struct pw_entry entry;
+
+	for (unsigned slot = g->first; slot < g->end; slot++) {
+		int rc;
+
+		if (!is_table(w, t->depth, t->entry[slot], &entry))
+			continue;
+		rc = emit_own_span(w, t, span, slot);
+		if (!rc)
+			rc = visit_slot(w, t, g, &k, slot, &entry);
+		if (rc)
+			return rc;
+		span = slot + 1;
+	}
+	return emit_own_span(w, t, span, g->end);
+}
+
+static int visit_table(struct walk *w, struct table *t)
+{
+	const struct pw_mode_level *lv = &w->mode->lv[t->depth];
+	unsigned first = 0, last = (1u << lv->bits) - 1;
+	struct group g;
+
+	w->stats->tables[lv->level]++;
+	w->stats->table_bytes += table_bytes(w, t->depth);
+	if (w->va.lo > t->va)
+		first = (w->va.lo - t->va) >> lv->shift;
+	if (w->va.last < slot_last(w, t, last))
+		last = (w->va.last - t->va) >> lv->shift;
+	if (t->depth + 1 == w->mode->depth)
+		return emit_own_span(w, t, first, last + 1);
+
+	for (g.first = first; g.first <= last; g.first = g.end) {
+		int rc = read_group(w, t, last, &g);
+
+		if (!rc)
+			rc = visit_group(w, t, &g);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* The root has no entry above it that could be re-checked: the pin, or the kernel itself, keeps it. */
+static int visit_root(struct walk *w)
+{
+	const struct pw_mode_level *lv = &w->mode->lv[0];
+	uint64_t covers = (UINT64_C(1) << (lv->shift + lv->bits)) - 1;
+	struct batch *b = w->batch[0];
+	struct pw_table_req *req = &b->req[0];
+	struct table root = { .pa = w->piece->root, .va = w->va.lo & ~covers, .perm = PW_RWXU, .alias_pa = PW_PA_NONE };
+	struct pw_hole hole = {
+		.piece = w->piece,
+		.reason = PW_HOLE_NOT_RAM,
+		.level = lv->level,
+		.perm_above = PW_RWXU,
+		.va = w->va.lo,
+		.last = w->va.last,
+		.slot_pa = PW_PA_NONE,
+		.raw = w->piece->root,
+	};
+	int rc;
+
+	*req = (struct pw_table_req){ .pa = root.pa, .bytes = table_bytes(w, 0), .status = -EFAULT, .buf = b->buf };
+	if (!pw_ranges_hold(w->space->ram, w->space->nram, root.pa, req->bytes))
+		return emit_hole(w, &hole);
+	rc = w->space->source->ops->read_tables(w->space->source, req, 1);
+	if (rc < 0)
+		return rc;
+	if (req->status < 0) {
+		hole.reason = reason_of(req->status);
+		return emit_hole(w, &hole);
+	}
+	keep_data(w, b, 1, 0);
+	root.entry = req->data;
+	return visit_table(w, &root);
+}
+
+static void free_batches(struct walk *w)
+{
+	for (unsigned d = 0; d < PW_NLEVELS; d++) {
+		if (w->batch[d])
+			free(w->batch[d]->buf);
+		free(w->batch[d]);
+		w->batch[d] = NULL;
+	}
+}
+
+static int alloc_batches(struct walk *w)
+{
+	for (unsigned d = 0; d < w->mode->depth; d++) {
+		size_t n = d ? PW_LOOKAHEAD : 1;
+
+		w->batch[d] = calloc(1, sizeof(*w->batch[d]));
+		if (!w->batch[d])
+			return -ENOMEM;
+		w->batch[d]->buf = aligned_alloc(64, n * table_bytes(w, d));
+		if (!w->batch[d]->buf)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int walk_tables(struct walk *w)
+{
+	int rc;
+
+	w->arch = w->piece->mmu.arch;
+	w->mode = w->piece->mmu.mode;
+	for (unsigned d = 0; d < w->mode->depth; d++)
+		w->arch->leaf_format(&w->piece->mmu, w->mode->lv[d].level, &w->fmt[w->mode->lv[d].level]);
+	rc = alloc_batches(w);
+	if (!rc)
+		rc = visit_root(w);
+	free_batches(w);
+	return rc;
+}
+
+/* pagemap's words of [lo, last], in stretches of any length. */
+static int walk_leaves(struct walk *w, uint64_t *words, struct pw_range r)
+{
+	struct pw_source *source = w->space->source;
+	uint64_t va = r.lo & ~UINT64_C(0xfff);
+
+	while (va <= r.last) {
+		struct pw_span span = { .piece = w->piece, .level = PW_PTE, .shift = 12, .perm_above = PW_RWXU };
+		uint64_t at = va;
+		long n = source->ops->read_leaves(source, &w->space->pin, va, r.last, words, LEAVES_A_READ, &at);
+		int rc;
+
+		if (n < 0)
+			return n;
+		if (n == 0)
+			return 0;
+		span.va = at;
+		span.slot_pa = PW_PA_NONE;
+		span.raw = words;
+		span.n = n;
+		rc = w->visitor->span ? w->visitor->span(w->ctx, &span) : 0;
+		if (rc)
+			return rc;
+		va = at + ((uint64_t)n << 12);
+		if (va < at)
+			return 0;
+	}
+	return 0;
+}
+
+/* Without tables the areas bound the work: outside a VMA a process has nothing mapped. */
+static int walk_areas(struct walk *w)
+{
+	const struct pw_areas *areas = &w->space->areas;
+	uint64_t *words = malloc(LEAVES_A_READ * sizeof(*words));
+	int rc = 0;
+
+	if (!words)
+		return -ENOMEM;
+	for (size_t i = 0; i < areas->n && !rc; i++) {
+		struct pw_range r = { areas->v[i].lo, areas->v[i].last };
+
+		if (r.last < w->va.lo || r.lo > w->va.last)
+			continue;
+		r.lo = r.lo < w->va.lo ? w->va.lo : r.lo;
+		r.last = r.last > w->va.last ? w->va.last : r.last;
+		rc = walk_leaves(w, words, r);
+	}
+	free(words);
+	return rc;
+}
+
+static uint64_t default_budget(const struct pw_space *space)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < space->nram; i++)
+		pages += (space->ram[i].last - space->ram[i].lo) >> 12;
+	return space->nram ? 2 * pages + 65536 : DEFAULT_BUDGET;
+}
+
+int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const struct pw_visitor *visitor, void *ctx,
+	    struct pw_walk_stats *stats)
+{
+	struct walk w = {
+		.space = space,
+		.visitor = visitor,
+		.ctx = ctx,
+		.stats = stats,
+		.attempts = opts->attempts ? opts->attempts : DEFAULT_ATTEMPTS,
+		.budget = opts->budget ? opts->budget : default_budget(space),
+		.fold_aliases = opts->fold_aliases,
+	};
+	bool leaf_only = !(space->source->ops->caps & PW_CAP_TABLES);
+	int rc = 0;
+
+	for (size_t i = 0; i < space->npieces && !rc; i++) {
+		const struct pw_piece *piece = &space->piece[i];
+
+		w.piece = piece;
+		w.va.lo = opts->va.lo > piece->va.lo ? opts->va.lo : piece->va.lo;
+		w.va.last = opts->va.last < piece->va.last ? opts->va.last : piece->va.last;
+		if (w.va.lo <= w.va.last)
+			rc = leaf_only ? walk_areas(&w) : walk_tables(&w);
+	}
+	return rc == WALK_ENOUGH ? 0 : rc;
+}
