@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <pagewalk/space.h>
-
 #include "ranges.h"
+#include "space.h"
 
 void pw_areas_free(struct pw_areas *areas)
 {
@@ -56,4 +56,49 @@ bool pw_ranges_hold(const struct pw_range *ranges, size_t n, uint64_t lo, uint64
 			b = mid;
 	}
 	return a < n && ranges[a].lo <= lo && last <= ranges[a].last;
+}
+
+struct pw_range pw_half_range(const struct pw_mode *mode, enum pw_half half)
+{
+	uint64_t user = UINT64_C(1) << (mode->va_bits - 1);
+
+	if (half == PW_HALF_USER)
+		return (struct pw_range){ 0, user - 1 };
+	return (struct pw_range){ ~(user - 1), UINT64_MAX };
+}
+
+static void add_piece(const struct pw_target *t, enum pw_half half, uint64_t root, const char *label,
+		      struct pw_space *space)
+{
+	space->piece[space->npieces++] = (struct pw_piece){
+		.va = pw_half_range(t->mmu[half].mode, half),
+		.root = root,
+		.mmu = t->mmu[half],
+		.label = label,
+	};
+}
+
+void pw_space_of_process(const struct pw_target *t, pid_t pid, const char *comm, uint64_t root, struct pw_space *space)
+{
+	space->pid = pid;
+	snprintf(space->comm, sizeof(space->comm), "%s", comm);
+	snprintf(space->title, sizeof(space->title), "%d (%.40s)", (int)pid, comm);
+	if (t->facts.pti)
+		add_piece(t, PW_HALF_USER, root | PW_PTI_USER_ROOT, "user half (PTI's user root)", space);
+	else
+		add_piece(t, PW_HALF_USER, root, "user half", space);
+	add_piece(t, PW_HALF_KERNEL, root, "kernel half", space);
+}
+
+void pw_space_of_kernel(const struct pw_target *t, struct pw_space *space)
+{
+	snprintf(space->title, sizeof(space->title), "kernel");
+	add_piece(t, PW_HALF_KERNEL, t->facts.kernel_root, "kernel half", space);
+}
+
+void pw_space_of_root(const struct pw_target *t, uint64_t root, struct pw_space *space)
+{
+	snprintf(space->title, sizeof(space->title), "root 0x%llx", (unsigned long long)root);
+	add_piece(t, PW_HALF_USER, root, "user half", space);
+	add_piece(t, PW_HALF_KERNEL, root, "kernel half", space);
 }

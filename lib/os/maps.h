@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PW_MAPS_H
+#define PW_MAPS_H
+
+#include <pagewalk/space.h>
+
+/*
+ * Parses the text of /proc/PID/maps (len bytes, not necessarily NUL-terminated, hostile) into areas. Names
+ * are unescaped (\012 and the like), area->name is the path's base name for display ("[anon]" where there is
+ * no path). 0 or -EINVAL/-ENOMEM with err set; *areas is untouched on failure.
+ */
+int pw_maps_parse(const char *text, size_t len, struct pw_areas *areas, struct pw_error *err);
+
+#endif
