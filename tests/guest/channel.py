@@ -170,6 +170,11 @@ class Channel:
         self.send(ident, EXEC, words + strings)
         return p
 
+    def running(self):
+        """Commands that have not ended."""
+        with self.changed:
+            return list(self._running.values())
+
     def close(self):
         self._outbox.put(None)
         self._die("closed")

@@ -210,6 +210,12 @@ class Guest:
             raise AssertionError(f"{cmd!r} exits {rc}: {err[-1000:].decode(errors='replace')}")
         return out
 
+    def kill_all(self):
+        """Ends what run() and spawn() started and is still there."""
+        for p in self._channel.running():
+            p.kill()
+            p.wait(30)
+
     def write_file(self, path, data, mode="644"):
         self.check(["/bin/sh", "-c", 'cat >"$1" && chmod "$2" "$1"', "sh", path, mode], stdin=data)
 

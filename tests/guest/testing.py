@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a test file says about its tests.
+
+    @guest_test()                                   once a kernel of KERNELS, in a shared guest
+    def test_something(g): ...
+
+    @guest_test(kernels=["6.1-4"], cmdline="pti=on", each=["bpf", "kcore"])
+    def test_other(g, source): ...                  once a kernel and value
+
+    @host_test()
+    def test_here(): ...
+
+Tests with equal guest options share one boot, whatever file they are in: leave nothing behind, or say
+fresh=True. Processes started through `g` are killed after each test, and the kernel's log must have
+no splat since the test began.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+KERNELS = ("5.10-4", "6.1-4", "6.1-5", "6.12-4", "6.12-5", "7.2-4", "7.2-5", "newest-5")
+
+
+@dataclass(frozen=True)
+class Spec:
+    kernels: tuple
+    each: tuple
+    fresh: bool
+    timeout: float
+    allow_log: str
+    options: dict = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Test:
+    """One function for one kernel (None: on the host) and one value of `each`."""
+
+    name: str
+    function: Callable
+    spec: Spec
+    kernel: Any
+    arguments: tuple
+
+    @property
+    def guest(self):
+        """Equal for tests that can share a guest."""
+        return self.kernel, repr(sorted(self.spec.options.items()))
+
+
+def guest_test(kernels=KERNELS, each=(), fresh=False, timeout=300, allow_log=None, **options):
+    """Marks a test; `options` go to vm.Guest, `allow_log` is a regex of log lines that may look bad."""
+    def mark(function):
+        function.spec = Spec(tuple(kernels), tuple(each), fresh, timeout, allow_log, options)
+        return function
+    return mark
+
+
+def host_test(each=(), timeout=300):
+    """Marks a test that runs on this machine."""
+    def mark(function):
+        function.spec = Spec((None,), tuple(each), False, timeout, None, {})
+        return function
+    return mark
+
+
+def split_kernel(kernel):
+    """("6.1", 5) of "6.1-5"."""
+    m = re.match(r"^(.+?)(?:-([45]))?$", kernel)
+    return m[1], int(m[2]) if m[2] else None
+
+
+def tests_of(module, name):
+    """Every Test of a module; `name` is the file's name without test_ and .py."""
+    for key, function in vars(module).items():
+        spec = getattr(function, "spec", None)
+        if not key.startswith("test_") or not isinstance(spec, Spec):
+            continue
+        for kernel in spec.kernels:
+            for value in spec.each or (None,):
+                tags = [str(t) for t in (kernel, value) if t is not None]
+                label = f"{name}.{key[5:]}" + (f"[{','.join(tags)}]" if tags else "")
+                yield Test(label, function, spec, kernel, () if value is None else (value,))
