@@ -19,17 +19,19 @@ int pw_error_set(struct pw_error *err, int code, const char *fmt, ...)
 
 int pw_error_prefix(struct pw_error *err, const char *fmt, ...)
 {
-	char old[sizeof(err->text)];
+	char text[sizeof(err->text)];
 	va_list args;
-	int len;
+	size_t len;
 
 	if (!err)
 		return 0;
-	memcpy(old, err->text, sizeof(old));
 	va_start(args, fmt);
-	len = vsnprintf(err->text, sizeof(err->text), fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (len >= 0 && (size_t)len < sizeof(err->text))
-		snprintf(err->text + len, sizeof(err->text) - len, ": %s", old);
+	len = strlen(text);
+	strncat(text, ": ", sizeof(text) - 1 - len);
+	len = strlen(text);
+	strncat(text, err->text, sizeof(text) - 1 - len);
+	memcpy(err->text, text, sizeof(text));
 	return err->code;
 }
