@@ -11,14 +11,15 @@
  *	absent NAME REASON               the state cannot be had here
  *	ready MADE ABSENT                all is in place; the next lines answer commands
  *
- * KEY=VALUE: zero=1 (a zero page), shared=1|0 (pagemap calls it file or shared memory, or does not), pfnmap=1 (pagemap
- * sees a hole), pa=0x..., same-as=0x... (maps the same frames as there), child=PID (shares it),
- * key=N, rights=all|no-write|no-access (what PKRU allows for that key), swap=1, secret=1 (not in
- * the kernel's direct map), guard=1, marker=guard|uffd-wp.
+ * KEY=VALUE: zero=1 (a zero page), shared=1|0 (to pagemap it is file or shared memory, or is not),
+ * pfnmap=1 (pagemap sees a hole), pa=0x..., same-as=0x... (maps the same frames as there),
+ * child=PID (shares it), key=N, rights=all|no-write|no-access (what PKRU allows for that key),
+ * swap=1, secret=1 (not in the kernel's direct map), guard=1, marker=guard|uffd-wp.
  *
  * Commands on standard input (NAME may be "all"):
  *
- *	probe NAME [MAX]                 probe NAME va=0x... r=ok|SEGV_... w=... x=...
+ *	probe NAME [MAX]                 pkru 0x... (of the thread that probes, where there are keys)
+ *	                                 probe NAME va=0x... r=ok|SEGV_...|SIGBUS w=... x=...
  *	verify NAME                      differs NAME va=0x... WHY
  *	quit
  *
@@ -76,7 +77,7 @@ static struct mk_state states[] = {
 	STATE("vvar", mk_vvar, "the first page of [vvar]"),
 	STATE("vdso", mk_vdso, "[vdso]"),
 	STATE("devmem", mk_devmem, "VGA memory through /dev/mem"),
-	STATE("pci-bar", mk_pci_bar, "the VGA device's frame buffer through sysfs"),
+	STATE("pci-bar", mk_pci_bar, "a display's frame buffer through sysfs"),
 	STATE("exec", mk_exec, "4K of code, read-execute"),
 	STATE("rwx", mk_rwx, "4K of code, read-write-execute"),
 	STATE("exec-only", mk_exec_only, "4K of code, PROT_EXEC alone"),
@@ -151,6 +152,8 @@ static void command(const char *verb, const char *name, size_t max)
 	bool probe = !strcmp(verb, "probe");
 	size_t count = 0, found = 0;
 
+	if (probe)
+		mk_print_pkru();
 	for (size_t i = 0; i < N_STATES; i++) {
 		struct mk_state *st = &states[i];
 

@@ -91,9 +91,13 @@ bool mk_find_vma(const char *name, uintptr_t *lo, uintptr_t *hi);
 /* A new file of @len bytes on a file system that never writes back; -1 with errno. */
 int mk_ram_file(size_t len);
 
-/* Attributes of a page that was written, and of one that lost its write permission since. */
-#define MK_WRITTEN	"accessed,dirty,soft-dirty"
-#define MK_WAS_WRITTEN	"accessed,dirty|saved-dirty,soft-dirty"
+/*
+ * Attributes of a page that was written, and of one that lost its write permission since. Accessed
+ * is not among them: a kernel with MGLRU clears it whenever kswapd wakes, so that it can only be
+ * expected where aging does not look (locked memory, hugetlb, the vDSO, device memory).
+ */
+#define MK_WRITTEN	"dirty,soft-dirty"
+#define MK_WAS_WRITTEN	"dirty|saved-dirty,soft-dirty"
 
 /* mkmaps_anon.c */
 int mk_soft_dirty(struct mk_state *st);

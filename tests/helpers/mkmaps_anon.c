@@ -51,7 +51,7 @@ int mk_soft_dirty(struct mk_state *st)
 
 		if (i % 2) {
 			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--",
-				"accessed,dirty|saved-dirty,!soft-dirty", NULL);
+				"dirty|saved-dirty,!soft-dirty", NULL);
 		} else {
 			mk_write(q, MK_PAGE);
 			mk_leaf(st, q, MK_PAGE, MK_PAGE, "rw-", MK_WRITTEN, NULL);
@@ -88,7 +88,7 @@ int mk_anon_holes(struct mk_state *st)
 			mk_range(st, q, MK_PAGE, MK_PAGE, MK_NONE, "", NULL);
 		} else {
 			mk_read(q, MK_PAGE);
-			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--", "accessed,!dirty,special",
+			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--", "!dirty,special",
 				"zero=1");
 		}
 	}
@@ -117,7 +117,7 @@ int mk_zero(struct mk_state *st)
 	if (!p)
 		return mk_absent_errno(st, "mmap");
 	mk_read(p, len);
-	mk_leaf(st, p, len, MK_PAGE, "r--", "accessed,!dirty,special", "zero=1");
+	mk_leaf(st, p, len, MK_PAGE, "r--", "!dirty,special", "zero=1");
 	return 0;
 }
 
@@ -146,7 +146,7 @@ int mk_mlock(struct mk_state *st)
 	if (mlock(p, len))
 		return mk_absent_errno(st, "mlock");
 	strcpy(st->vmflags, "lo");
-	mk_leaf(st, p, len, MK_PAGE, "rw-", MK_WRITTEN, NULL);
+	mk_leaf(st, p, len, MK_PAGE, "rw-", "accessed," MK_WRITTEN, NULL);
 	return 0;
 }
 

@@ -59,7 +59,7 @@ int mk_file_private(struct mk_state *st)
 		return mk_absent_errno(st, "mmap");
 	mk_read(p, half);
 	mk_write(p + half, half);
-	mk_leaf(st, p, half, MK_PAGE, "r--", "accessed", "shared=1");
+	mk_leaf(st, p, half, MK_PAGE, "r--", "", "shared=1");
 	mk_leaf(st, p + half, half, MK_PAGE, "rw-", MK_WRITTEN, "shared=0");
 	return 0;
 }
@@ -91,7 +91,7 @@ int mk_memfd_sealed(struct mk_state *st)
 	if (!p)
 		return mk_absent_errno(st, "mmap");
 	mk_read(p, len);
-	mk_leaf(st, p, len, MK_PAGE, "r--", "accessed", "shared=1");
+	mk_leaf(st, p, len, MK_PAGE, "r--", "", "shared=1");
 	return 0;
 }
 
@@ -112,7 +112,7 @@ int mk_memfd_secret(struct mk_state *st)
 	if (!p)
 		return mk_absent_errno(st, "mmap");
 	mk_write(p, len);
-	mk_leaf(st, p, len, MK_PAGE, "rw-", MK_WRITTEN, "shared=1 secret=1");
+	mk_leaf(st, p, len, MK_PAGE, "rw-", "accessed," MK_WRITTEN, "shared=1 secret=1");
 	return 0;
 }
 
@@ -135,7 +135,7 @@ int mk_alias(struct mk_state *st)
 	snprintf(note, sizeof(note), "shared=1 same-as=%p", (void *)b);
 	mk_leaf(st, a, len, MK_PAGE, "rw-", MK_WRITTEN, note);
 	snprintf(note, sizeof(note), "shared=1 same-as=%p", (void *)a);
-	mk_leaf(st, b, len, MK_PAGE, "r--", "accessed", note);
+	mk_leaf(st, b, len, MK_PAGE, "r--", "", note);
 	return 0;
 }
 
@@ -187,7 +187,7 @@ int mk_devmem(struct mk_state *st)
 	if (!p)
 		return mk_absent_errno(st, "mmap of /dev/mem at 0xa0000");
 	mk_read(p, 4 * MK_PAGE);
-	mk_leaf(st, p, 4 * MK_PAGE, MK_PAGE, "rw-", "special", pfnmap_note(st, (uintptr_t)p));
+	mk_leaf(st, p, 4 * MK_PAGE, MK_PAGE, "rw-", "accessed,special", pfnmap_note(st, (uintptr_t)p));
 	snprintf(st->r[0].note + strlen(st->r[0].note), 16, " pa=0xa0000");
 	return 0;
 }
@@ -207,7 +207,7 @@ static unsigned long sysfs_hex(const char *dev, const char *attr)
 	return v;
 }
 
-/* The frame buffer of the first VGA device: memory again, but above RAM and uncached. */
+/* The frame buffer of the first display: memory again, but above RAM and uncached. */
 int mk_pci_bar(struct mk_state *st)
 {
 	DIR *d = opendir("/sys/bus/pci/devices");
@@ -218,7 +218,10 @@ int mk_pci_bar(struct mk_state *st)
 	int fd;
 
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || sysfs_hex(e->d_name, "class") >> 8 != 0x300)
+		unsigned long class = sysfs_hex(e->d_name, "class") >> 8;
+
+		/* VGA, or a display without it */
+		if (class != 0x300 && class != 0x380)
 			continue;
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", e->d_name);
 		pa = sysfs_hex(e->d_name, "resource");
@@ -227,16 +230,16 @@ int mk_pci_bar(struct mk_state *st)
 	if (d)
 		closedir(d);
 	if (!*path)
-		return mk_absent(st, "no VGA device on the PCI bus");
+		return mk_absent(st, "no display on the PCI bus");
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return mk_absent_errno(st, "resource0 of the VGA device");
+		return mk_absent_errno(st, "resource0 of the display");
 	p = mk_map(4 * MK_PAGE, MK_PAGE, RW, MAP_SHARED, fd, 0);
 	close(fd);
 	if (!p)
 		return mk_absent_errno(st, "mmap of resource0");
 	mk_read(p, 4 * MK_PAGE);
 	snprintf(note, sizeof(note), "%s pa=0x%lx", pfnmap_note(st, (uintptr_t)p) ?: "", pa);
-	mk_leaf(st, p, 4 * MK_PAGE, MK_PAGE, "rw-", "pcd,!pwt,special", note);
+	mk_leaf(st, p, 4 * MK_PAGE, MK_PAGE, "rw-", "accessed,pcd,!pwt,special", note);
 	return 0;
 }

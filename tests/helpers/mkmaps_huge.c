@@ -92,9 +92,13 @@ int mk_thp_protnone(struct mk_state *st)
 	return 0;
 }
 
-/* One huge page in memory, but mapped by 512 entries, since one of them differs. */
+/*
+ * One huge page in memory, but mapped by 512 entries, since one of them differs. Whether a split
+ * leaves Dirty in the entries or only in the page differs between kernels.
+ */
 int mk_thp_split(struct mk_state *st)
 {
+	static const char attrs[] = "soft-dirty";
 	const size_t mid = MK_2M / 2;
 	char *p = thp_new(st, 1);
 
@@ -102,9 +106,9 @@ int mk_thp_split(struct mk_state *st)
 		return -1;
 	if (mprotect(p + mid, MK_PAGE, PROT_READ))
 		return mk_absent_errno(st, "mprotect");
-	mk_leaf(st, p, mid, MK_PAGE, "rw-", MK_WRITTEN, NULL);
-	mk_leaf(st, p + mid, MK_PAGE, MK_PAGE, "r--", MK_WAS_WRITTEN, NULL);
-	mk_leaf(st, p + mid + MK_PAGE, MK_2M - mid - MK_PAGE, MK_PAGE, "rw-", MK_WRITTEN, NULL);
+	mk_leaf(st, p, mid, MK_PAGE, "rw-", attrs, NULL);
+	mk_leaf(st, p + mid, MK_PAGE, MK_PAGE, "r--", attrs, NULL);
+	mk_leaf(st, p + mid + MK_PAGE, MK_2M - mid - MK_PAGE, MK_PAGE, "rw-", attrs, NULL);
 	return 0;
 }
 
@@ -135,7 +139,7 @@ int mk_zero_huge(struct mk_state *st)
 		mk_read(p, MK_PAGE);
 		/* One byte was read: more than a page is there only if it came as one. */
 		if (mk_all_present(p, MK_2M)) {
-			mk_leaf(st, p, MK_2M, MK_2M, "r--", "accessed,!dirty", "zero=1");
+			mk_leaf(st, p, MK_2M, MK_2M, "r--", "!dirty", "zero=1");
 			return 0;
 		}
 		madvise(p, MK_2M, MADV_DONTNEED);
@@ -168,7 +172,7 @@ int mk_hugetlb_2m(struct mk_state *st)
 
 	if (!p)
 		return -1;
-	mk_leaf(st, p, 2 * MK_2M, MK_2M, "rw-", MK_WRITTEN, NULL);
+	mk_leaf(st, p, 2 * MK_2M, MK_2M, "rw-", "accessed," MK_WRITTEN, NULL);
 	return 0;
 }
 
@@ -190,6 +194,6 @@ int mk_hugetlb_1g(struct mk_state *st)
 
 	if (!p)
 		return -1;
-	mk_leaf(st, p, MK_1G, MK_1G, "rw-", MK_WRITTEN, NULL);
+	mk_leaf(st, p, MK_1G, MK_1G, "rw-", "accessed," MK_WRITTEN, NULL);
 	return 0;
 }

@@ -227,7 +227,6 @@ size_t mk_probe(const struct mk_state *st, size_t max)
 	for (size_t i = 0; i < 5; i++)
 		sigaction(signals[i], &sa, &old[i]);
 
-	mk_print_pkru();
 	for (size_t i = 0; i < st->n; i++)
 		count += judge_range(st, &st->r[i], max, area + half + half / 2);
 

@@ -59,6 +59,8 @@ int mk_rwx(struct mk_state *st)
 
 	if (!p)
 		return -1;
+	/* Before Linux 5.19 mprotect() took the write permission away until the next fault. */
+	mk_write(p, 8 * MK_PAGE);
 	mk_leaf(st, p, 8 * MK_PAGE, MK_PAGE, "rwx", MK_WRITTEN, NULL);
 	return 0;
 }
@@ -91,7 +93,7 @@ int mk_pkey(struct mk_state *st)
 
 	for (size_t i = 0; i < 3; i++) {
 		const size_t len = 4 * MK_PAGE;
-		int key = (int)syscall(SYS_pkey_alloc, 0, rights[i]);
+		int key = pkey_alloc(0, 0);
 		char *p, attrs[96], note[64];
 
 		if (key < 0)
@@ -99,9 +101,10 @@ int mk_pkey(struct mk_state *st)
 		p = mk_anon(4);
 		if (!p)
 			return mk_absent_errno(st, "mmap");
-		mk_write(p, len);
-		if (syscall(SYS_pkey_mprotect, p, len, RW, key))
+		if (pkey_mprotect(p, len, RW, key))
 			return mk_absent_errno(st, "pkey_mprotect");
+		mk_write(p, len);
+		pkey_set(key, rights[i]);
 		snprintf(attrs, sizeof(attrs), "key=%d," MK_WRITTEN, key);
 		snprintf(note, sizeof(note), "key=%d rights=%s", key, names[i]);
 		mk_leaf(st, p, len, MK_PAGE, "rw-", attrs, note);
@@ -211,6 +214,6 @@ int mk_shadow_stack(struct mk_state *st)
 		return mk_absent_errno(st, "map_shadow_stack");
 	mk_read(p, len);
 	strcpy(st->vmflags, "ss");
-	mk_leaf(st, p, len, MK_PAGE, "r--", "accessed,dirty", NULL);
+	mk_leaf(st, p, len, MK_PAGE, "r--", "", NULL);
 	return 0;
 }
