@@ -100,11 +100,6 @@ class Suite:
         """Package names that start with `prefix`."""
         return self._apt("apt-cache", "pkgnames", prefix).stdout.split()
 
-    def depends(self, package):
-        """Names that `package` depends on directly."""
-        out = self._apt("apt-cache", "depends", "--no-recommends", "--no-suggests", package).stdout
-        return re.findall(r"^\s+Depends: ([^\s<>]+)$", out, re.M)
-
     def download(self, packages, directory):
         """Download packages into `directory`; returns the paths of the .debs."""
         self._retry(f"download from {self.name}", "download", *packages, cwd=directory)

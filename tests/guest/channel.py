@@ -6,6 +6,7 @@ A reader thread hands every message to the command it belongs to, so that the gu
 
 import os
 import queue
+import re
 import socket
 import struct
 import threading
@@ -45,12 +46,14 @@ class Process:
     def stderr(self):
         return bytes(self._err)
 
-    def _until(self, true, timeout, what):
+    def wait_until(self, true, timeout, what="the awaited"):
+        """Waits until `true()`; it is asked again after each message from the guest."""
         end = time.monotonic() + timeout
         with self._changed:
             while not true():
                 if self._channel.dead:
-                    raise GuestError(f"guest gone while {' '.join(self.argv)!r} ran: {self._channel.dead}")
+                    raise GuestError(f"guest gone while {' '.join(self.argv)!r} ran: {self._channel.dead}; "
+                                     f"{self._channel.post_mortem()}")
                 left = end - time.monotonic()
                 if left <= 0:
                     raise CommandTimeout(f"{' '.join(self.argv)!r}: {what} not within {timeout} s; "
@@ -59,13 +62,11 @@ class Process:
 
     def wait(self, timeout=60):
         """(rc, stdout, stderr); rc is -N when signal N killed it."""
-        self._until(lambda: self.rc is not None, timeout, "end")
+        self.wait_until(lambda: self.rc is not None, timeout, "end")
         return self.rc, self.stdout, self.stderr
 
     def wait_line(self, pattern, timeout=30):
         """Waits until stdout matches the bytes regex `pattern`, or the command ends; the match or None."""
-        import re
-
         found = None
 
         def look():
@@ -73,13 +74,12 @@ class Process:
             found = re.search(pattern, self._out)
             return found or self.rc is not None
 
-        self._until(look, timeout, f"{pattern!r}")
+        self.wait_until(look, timeout, f"{pattern!r}")
         return re.search(pattern, self.stdout)
 
     def write(self, data):
         """Data for its stdin; b"" closes it."""
-        self._channel.send(self._id, STDIN, b"") if not data else None
-        for i in range(0, len(data), CHUNK):
+        for i in range(0, len(data) or 1, CHUNK):
             self._channel.send(self._id, STDIN, data[i:i + CHUNK])
 
     def kill(self, sig=9):
@@ -103,9 +103,10 @@ class Process:
 
 
 class Channel:
-    """Speaks to the agent over `sock`."""
+    """Speaks to the agent over `sock`; `post_mortem()` says more when the guest has died."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, post_mortem):
+        self.post_mortem = post_mortem
         self._sock = sock
         self._stream = sock.makefile("rb", buffering=1 << 20)
         self._next, self._running = 1, {}

@@ -9,6 +9,7 @@ ours (128+N when signal N killed it). One argument with spaces or shell signs go
 
 import os
 import re
+import signal
 import sys
 
 from channel import GuestError
@@ -64,25 +65,27 @@ def parse(args):
 
 def main():
     series, levels, files, more, argv = parse(sys.argv[1:])
-    out = [os.fdopen(fd, "wb", 0, closefd=False) for fd in (1, 2)]
-    broken = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    broken = []  # nobody reads us any more
 
-    def sink(f):
+    def sink(fd):
         def write(data):
             view = memoryview(data)
             try:
                 while view and not broken:
-                    view = view[f.write(view):]
+                    view = view[os.write(fd, view):]
             except BrokenPipeError:
-                broken.append(f)
+                broken.append(fd)
         return write
 
     try:
         with Guest(series, levels, files=files, **more) as g:
-            p = g.spawn(argv, sink=tuple(map(sink, out)))
-            rc, _, early = p.wait(FOREVER)
-            out[1].write(early)
-            return rc if rc >= 0 else 128 - rc
+            p = g.spawn(argv, sink=(sink(1), sink(2)))
+            p.wait_until(lambda: p.rc is not None or broken, FOREVER)
+            if broken:
+                return 128 + signal.SIGPIPE
+            sink(2)(p.stderr)
+            return p.rc if p.rc >= 0 else 128 - p.rc
     except (AptError, GuestError) as e:
         print(f"run guest: {e}", file=sys.stderr)
         return 125

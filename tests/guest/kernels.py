@@ -166,6 +166,19 @@ def _fetch(suite, packages, directory):
         os.rename(tree, directory)
 
 
+def _prune():
+    """Removes kernels that no series means any more and that are a week old."""
+    base = cache_dir()
+    kept = set()
+    for name in os.listdir(os.path.join(base, "resolved")):
+        note = _note(os.path.join(base, "resolved", name))
+        if note:
+            kept.add(_kernel("", name[:-5].rpartition("-")[2], note).directory)
+    for entry in os.scandir(os.path.join(base, "kernels")):
+        if entry.path not in kept and time.time() - entry.stat().st_mtime > 7 * 24 * 3600:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def _note(path):
     try:
         with open(path, encoding="utf-8") as f:
@@ -210,6 +223,7 @@ def get(series, flavour="cloud"):
             if not os.path.isdir(kernel.directory):
                 _fetch(suite, packages, kernel.directory)
             _write_note(path, fresh)
+            _prune()
             return kernel
         except AptError as e:
             if not usable(note, float("inf")):

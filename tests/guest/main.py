@@ -150,15 +150,18 @@ def report(outcome):
 
 def prefetch(tests):
     """Fetches every kernel before the tests' clocks run; (tests that can run, [outcome] of the others)."""
+    def wanted(t):
+        return split_kernel(t.kernel)[0], t.spec.options.get("flavour", "cloud")
+
     missing = {}
-    for series in dict.fromkeys(split_kernel(t.kernel)[0] for t in tests if t.kernel):
+    for series, flavour in dict.fromkeys(wanted(t) for t in tests if t.kernel):
         try:
-            kernels.get(series)
+            kernels.get(series, flavour)
         except kernels.AptError as e:
-            missing[series] = str(e)
+            missing[series, flavour] = str(e)
 
     def why(t):
-        return missing.get(split_kernel(t.kernel)[0]) if t.kernel else None
+        return missing.get(wanted(t)) if t.kernel else None
 
     return [t for t in tests if not why(t)], [(t, 0, why(t)) for t in tests if why(t)]
 

@@ -6,6 +6,7 @@ on at 4 GiB (QEMU's q35: the split is at 2 GiB once RAM exceeds 2.75 GiB).
 """
 
 import mmap
+import os
 import re
 import struct
 from typing import NamedTuple
@@ -39,8 +40,8 @@ class Step(NamedTuple):
 
 class Memory:
     def __init__(self, path, size):
-        with open(path, "rb") as f:
-            self._map = mmap.mmap(f.fileno(), size, access=mmap.ACCESS_READ)
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._map = mmap.mmap(self.fd, size, access=mmap.ACCESS_READ)
         self.size = size
         self.low = 2 * GIB if size > 0xB0000000 else size
 
@@ -81,6 +82,7 @@ class Memory:
 
     def close(self):
         self._map.close()
+        os.close(self.fd)
 
 
 def parse_tlb(text, level_of):

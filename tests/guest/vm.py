@@ -28,7 +28,7 @@ from qmp import Qmp
 BOOT_TIMEOUT = 120
 DEFAULT_MODULES = ("zram",)
 BAD_LOG = re.compile(
-    r"BUG|WARNING:|Oops|general protection|Unable to handle|unable to handle|KASAN|UBSAN|KFENCE|"
+    r"\bBUG\b|WARNING:|Oops|general protection fault(,|: )|[Uu]nable to handle|KASAN|UBSAN|KFENCE|"
     r"possible (circular|recursive) locking|inconsistent lock state|INFO: (task|rcu|trying)|"
     r"Bad page|bad pmd|bad pud|bad pgd|double fault|Kernel panic|corrupted page table|"
     r"scheduling while atomic|suspicious RCU|Call Trace|detected stall"
@@ -76,9 +76,6 @@ class Guest:
         self._marks = 0
         self._dirs = []
         self.kernel = kernels.get(series, flavour)
-        if levels == 5 and not self.kernel.has_config("CONFIG_X86_5LEVEL") and \
-                kernels.abi_key(self.kernel.version) < [6, 17]:
-            raise GuestError(f"{self.kernel.version} has no 5-level paging")
         _live.add(self)
         started = time.monotonic()
         try:
@@ -100,7 +97,7 @@ class Guest:
         self.directory = self._directory()
         self.console_path = os.path.join(self.directory, "console")
         self.qmp_path = os.path.join(self.directory, "qmp")  # a second monitor, for programs under test
-        self.ram_path = os.path.join(self._directory(ram_directory(self.mem_mib)), "ram")
+        ram = os.path.join(self._directory(ram_directory(self.mem_mib)), "ram")
         initrd = os.path.join(self.directory, "initrd")
         with open(initrd, "wb") as f:
             f.write(initramfs.build(self.kernel, files, [*DEFAULT_MODULES, *modules]))
@@ -112,7 +109,7 @@ class Guest:
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-accel", "tcg", "-cpu", f"max{cpu}", "-smp", str(self.smp), "-m", f"{self.mem_mib}M",
             "-machine", "q35,memory-backend=ram0",
-            "-object", f"memory-backend-file,id=ram0,size={self.mem_mib}M,mem-path={self.ram_path},share=on",
+            "-object", f"memory-backend-file,id=ram0,size={self.mem_mib}M,mem-path={ram},share=on",
             "-kernel", self.kernel.image, "-initrd", initrd, "-append", f"{append} {cmdline}".strip(),
             "-chardev", f"file,id=console,path={self.console_path}", "-serial", "chardev:console",
             "-chardev", f"socket,id=control,fd={theirs[0].fileno()}", "-mon", "chardev=control,mode=control",
@@ -128,8 +125,11 @@ class Guest:
         for s in theirs:
             s.close()
         self._qmp = Qmp(ours[0])
-        self._channel = Channel(ours[1])
-        self.memory = Memory(self.ram_path, self.mem_mib << 20)
+        self._channel = Channel(ours[1], self._tail)
+        self.memory = Memory(ram, self.mem_mib << 20)
+        # Both hold it open now. Without names nothing stays behind, however we end.
+        os.unlink(ram)
+        os.unlink(initrd)
 
     def _wait_boot(self, timeout):
         end = time.monotonic() + timeout
@@ -143,6 +143,8 @@ class Guest:
             why = "died at boot" if self._channel.dead else f"did not boot in {timeout} s"
             raise GuestError(f"guest {self.name} {why}: {self._tail()}")
         self.release = self._channel.hello
+        if self.levels and self.paging_levels() != self.levels:
+            raise GuestError(f"{self.release} runs with {self.paging_levels()}-level paging, not {self.levels}")
 
     def _tail(self):
         said = initramfs.read(os.path.join(self.directory, "qemu")) + self.console()[-2000:]
@@ -151,6 +153,11 @@ class Guest:
     @property
     def name(self):
         return self.series + (f"-{self.levels}" if self.levels else "")
+
+    @property
+    def ram_path(self):
+        """RAM as a file that can be opened while this process runs."""
+        return f"/proc/{os.getpid()}/fd/{self.memory.fd}"
 
     @property
     def alive(self):
