@@ -3,7 +3,7 @@
 
     /init                    agent.c, linked statically: mounts, loads modules, runs commands
     /bin/busybox, /bin/*     busybox-static and a link an applet
-    /usr/bin/                pagewalk, mkmaps (static)
+    /usr/bin/                pagewalk, mkmaps and the other test helpers (static)
     /lib/modules/VERSION/    the modules asked for and what they need, with modules.dep for modprobe
     /lib/agent-modules       modules the agent loads before it can talk, one path a line
     /with/NAME               each file given by the caller
@@ -24,6 +24,7 @@ import kernels
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 BUSYBOX = "/bin/busybox"
+PROGRAMS = ("pagewalk", "tests/helpers/mkmaps", "tests/helpers/churn", "tests/helpers/hold")
 CHANNEL_MODULES = ("virtio_pci", "virtio_console")
 ETC = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n"
@@ -177,7 +178,7 @@ def build(kernel, files=(), modules=()):
             c.link(f"bin/{name}", "busybox")
     for path, text in ETC.items():
         c.file(path, text.encode())
-    for program in ("pagewalk", "tests/helpers/mkmaps"):
+    for program in PROGRAMS:
         path = built(program)
         if path:
             c.file(f"usr/bin/{os.path.basename(path)}", read(path), 0o755)

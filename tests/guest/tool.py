@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pagewalk and mkmaps as the tests see them: their output as Python values."""
+
+import json
+import re
+from typing import NamedTuple
+
+SOURCES = ("bpf", "kcore")
+ALL_ONES = (1 << 64) - 1
+
+
+def number(text):
+    """An address or raw value of pagewalk's JSON."""
+    return None if text is None else int(text, 16)
+
+
+class Answer:
+    """The records of one --json run, by kind. `head` and `end` are checked to be there."""
+
+    def __init__(self, out):
+        self.records = [json.loads(line) for line in out.splitlines()]
+        assert self.records and self.records[0]["rec"] == "head", out[:200]
+        assert self.records[-1]["rec"] == "end", f"truncated: {out[-200:]!r}"
+        self.head, self.end = self.records[0], self.records[-1]
+
+    def of(self, kind):
+        return [r for r in self.records if r["rec"] == kind]
+
+    def entries(self, *kinds):
+        """Entry records as (va, record), the kinds named or all."""
+        return [(number(r["va"]), r) for r in self.of("entry") if not kinds or r["kind"] in kinds]
+
+
+def pagewalk(g, *args, ok=(0,), timeout=120, **how):
+    """Runs pagewalk in guest `g` with --json and returns its Answer."""
+    rc, out, err = g.run(["pagewalk", *map(str, args), "--json"], timeout, **how)
+    assert rc in ok, f"pagewalk {args} exits {rc}: {err.decode(errors='replace')}{out[-300:]!r}"
+    return Answer(out)
+
+
+class Range(NamedTuple):
+    """One range of a mkmaps state, as its line says; `expect` is a list of "a" "!b" "a|b"."""
+
+    state: str
+    addr: int
+    len: int
+    page: int
+    kind: str
+    perm: str
+    expect: list
+    note: dict
+
+
+class Mkmaps:
+    """A running mkmaps in guest `g`."""
+
+    LINE = re.compile(r"^state (\S+) (.*)$")
+
+    def __init__(self, g, *args, timeout=120, **how):
+        self.process = g.spawn(["mkmaps", *args], stdin=None, **how)
+        self.process.wait_line(rb"^ready", timeout)
+        text = self.process.stdout.decode()
+        self.pid = int(re.search(r"^pid (\d+)$", text, re.M)[1])
+        self.absent = dict(re.findall(r"^absent (\S+) (.*)$", text, re.M))
+        self.ranges = [self._range(m) for m in map(self.LINE.match, text.splitlines()) if m]
+        self.states = list(dict.fromkeys(r.state for r in self.ranges))
+
+    @staticmethod
+    def _range(match):
+        values = dict(w.split("=", 1) for w in match[2].split())
+        take = {k: values.pop(k) for k in ("addr", "len", "page", "kind", "perm", "expect")}
+        return Range(match[1], int(take["addr"], 16), int(take["len"], 16), int(take["page"]), take["kind"],
+                     take["perm"], [e for e in take["expect"].split(",") if e], values)
+
+    def ask(self, command, timeout=60):
+        """Sends a command and returns the lines up to its `done`."""
+        before = len(self.process.stdout)
+        self.process.write(command.encode() + b"\n")
+        done = re.compile(rb"^(done|error) .*$", re.M)
+        self.process.wait_until(lambda: done.search(self.process.stdout[before:]), timeout, command)
+        return self.process.stdout[before:].decode().splitlines()
