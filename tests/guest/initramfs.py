@@ -24,7 +24,8 @@ import kernels
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 BUSYBOX = "/bin/busybox"
-PROGRAMS = ("pagewalk", "tests/helpers/mkmaps", "tests/helpers/churn", "tests/helpers/hold")
+PROGRAMS = ("pagewalk", "tests/helpers/mkmaps", "tests/helpers/churn", "tests/helpers/hold",
+            "tests/helpers/walkmany")
 CHANNEL_MODULES = ("virtio_pci", "virtio_console")
 ETC = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n"
