@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The running Linux as the OS of a target: processes from /proc, their page tables from kernel memory. */
+#include "os/live.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/kernel.h"
+#include "os/process.h"
+#include "source/system.h"
+#include "space.h"
+
+static bool has_tables(const struct pw_target *t)
+{
+	return t->source.ops->caps & PW_CAP_TABLES;
+}
+
+/* Physical address of the pgd behind a pagemap that is held open. -ESRCH when it has no mm. */
+static int root_of_pagemap(struct pw_target *t, int fd, uint64_t *root, struct pw_error *err)
+{
+	struct pw_kernel *k = t->os_priv;
+	uint64_t mm, pgd;
+	int rc = pw_mm_of_pagemap(&t->source, k, fd, &mm, err);
+
+	if (rc)
+		return rc;
+	if (!mm)
+		return -ESRCH;
+	if (pw_read_word(&t->source, mm + k->btf.off.mm_pgd, &pgd))
+		return pw_error_set(err, -EFAULT, "the process's page table was not found in kernel memory");
+	if (pgd < t->facts.page_offset || pgd & 0xfff)
+		return pw_error_set(err, -EINVAL, "the process's page table is not in the direct map");
+	*root = pgd - t->facts.page_offset;
+	return 0;
+}
+
+/* -------- processes -------- */
+
+static uint64_t process_root(struct pw_target *t, const struct pw_proc *p)
+{
+	uint64_t root = PW_PA_NONE;
+	int fd = p->kthread || p->zombie ? -1 : pw_proc_pagemap(p, NULL);
+
+	if (fd < 0)
+		return PW_PA_NONE;
+	if (root_of_pagemap(t, fd, &root, NULL))
+		root = PW_PA_NONE;
+	close(fd);
+	return root;
+}
+
+static int live_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
+			  struct pw_error *err)
+{
+	struct pw_process *v;
+	size_t npids, have = 0;
+	pid_t *pids;
+	int rc = pw_proc_pids(&pids, &npids, err);
+
+	if (rc)
+		return rc;
+	v = calloc(npids + 1, sizeof(*v));
+	for (size_t i = 0; v && i < npids; i++) {
+		struct pw_proc p;
+
+		/* Those that end meanwhile are not there. */
+		if (pw_proc_open(pids[i], &p, NULL))
+			continue;
+		v[have].pid = p.pid;
+		v[have].kthread = p.kthread;
+		v[have].root = with_roots && has_tables(t) ? process_root(t, &p) : PW_PA_NONE;
+		memcpy(v[have].comm, p.comm, sizeof(p.comm));
+		have++;
+		pw_proc_close(&p);
+	}
+	free(pids);
+	if (!v)
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	*list = v;
+	*n = have;
+	return 0;
+}
+
+/* -------- spaces -------- */
+
+static void space_of_leaves(const struct pw_target *t, const struct pw_proc *p, struct pw_space *space)
+{
+	space->pid = p->pid;
+	snprintf(space->comm, sizeof(space->comm), "%s", p->comm);
+	snprintf(space->title, sizeof(space->title), "%d (%.40s)", (int)p->pid, p->comm);
+	space->npieces = 1;
+	space->piece[0] = (struct pw_piece){
+		.va = { 0, (UINT64_C(1) << 56) - 4097 },
+		.root = PW_PA_NONE,
+		.mmu = t->mmu[PW_HALF_USER],
+		.label = "user half",
+	};
+}
+
+static int fill_process(struct pw_target *t, const struct pw_proc *p, struct pw_space *space, struct pw_error *err)
+{
+	uint64_t root;
+	int rc;
+
+	space->pin.pagemap_fd = pw_proc_pagemap(p, err);
+	if (space->pin.pagemap_fd < 0) {
+		rc = space->pin.pagemap_fd;
+		space->pin.pagemap_fd = -1;
+		return rc;
+	}
+	rc = pw_proc_areas(p, &space->areas, err);
+	if (rc)
+		return rc;
+	if (!has_tables(t)) {
+		space_of_leaves(t, p, space);
+		return 0;
+	}
+	rc = root_of_pagemap(t, space->pin.pagemap_fd, &root, err);
+	if (rc == -ESRCH)
+		return pw_error_set(err, rc, "%d (%s) has exited: no memory is left of it", (int)p->pid, p->comm);
+	if (!rc)
+		pw_space_of_process(t, p->pid, p->comm, root, space);
+	return rc;
+}
+
+static int live_process_space(struct pw_target *t, pid_t pid, struct pw_space *space, struct pw_error *err)
+{
+	struct pw_proc p;
+	int rc = pw_proc_open(pid, &p, err);
+
+	if (rc)
+		return rc;
+	rc = fill_process(t, &p, space, err);
+	pw_proc_close(&p);
+	return rc;
+}
+
+static int live_kernel_space(struct pw_target *t, struct pw_space *space, struct pw_error *err)
+{
+	int rc;
+
+	if (!has_tables(t))
+		return pw_error_set(err, -EOPNOTSUPP, "source %s has no tables: the kernel's cannot be shown with it",
+				    t->source.ops->name);
+	if (t->facts.kernel_root == PW_PA_NONE)
+		return pw_error_set(err, -ENOENT,
+				    "the kernel's root table was not found (no VMCOREINFO); 'self:kernel' has its mappings too");
+	rc = pw_regions(t, t->os_priv, &space->areas, err);
+	if (!rc)
+		pw_space_of_kernel(t, space);
+	return rc;
+}
+
+static int live_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err)
+{
+	(void)t;
+	(void)root;
+	return pw_error_set(err, -EOPNOTSUPP,
+			    "cpu:%u: a running CPU's CR3 cannot be read from here; give the PID that runs on it", cpu);
+}
+
+/* -------- symbols -------- */
+
+/* Lines "ffffffff81000000 T name"; zeros where the kernel hides them. A convenience: nothing relies on it. */
+static int live_symbol(struct pw_target *t, const char *name, uint64_t *va)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	unsigned long long at;
+	char line[768], type, is[512];
+	int rc = -ENOENT;
+
+	(void)t;
+	if (!f)
+		return -ENOENT;
+	while (rc && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx %c %511s", &at, &type, is) == 3 && at && !strcmp(is, name)) {
+			*va = at;
+			rc = 0;
+		}
+	fclose(f);
+	return rc;
+}
+
+static void live_close(struct pw_target *t)
+{
+	struct pw_kernel *k = t->os_priv;
+
+	if (k)
+		free(k->info.text);
+	free(k);
+	t->os_priv = NULL;
+}
+
+static const struct pw_os_ops live_os = {
+	.name = "live",
+	.processes = live_processes,
+	.process_space = live_process_space,
+	.kernel_space = live_kernel_space,
+	.cpu_root = live_cpu_root,
+	.symbol = live_symbol,
+	.close = live_close,
+};
+
+int pw_live_attach(struct pw_target *t, struct pw_error *err)
+{
+	struct pw_kernel *k;
+	int rc;
+
+	if (!has_tables(t)) {
+		pw_kernel_facts_leaves(t);
+		t->os = &live_os;
+		return 0;
+	}
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	t->os_priv = k;
+	rc = pw_kernel_facts(t, k, err);
+	if (rc) {
+		live_close(t);
+		return rc;
+	}
+	t->os = &live_os;
+	return 0;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "os/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/maps.h"
+#include "source/system.h"
+
+#define PF_KTHREAD 0x00200000
+#define MAX_MAPS   (512u << 20)
+
+static int gone(pid_t pid, struct pw_error *err)
+{
+	return pw_error_set(err, -ESRCH, "no process %d", (int)pid);
+}
+
+static int read_file(const struct pw_proc *p, const char *name, size_t max, char **text, size_t *len)
+{
+	int fd = openat(p->dir, name, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = pw_system_read_fd(fd, max, text, len);
+	close(fd);
+	return rc;
+}
+
+/* "PID (comm) state ppid pgrp session tty tpgid flags ..."; the comm may hold any bytes, ')' too. */
+static int parse_stat(const char *text, struct pw_proc *p)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');
+	unsigned int flags;
+	char state;
+
+	if (!open || !close || close < open ||
+	    sscanf(close + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return -EINVAL;
+	snprintf(p->comm, sizeof(p->comm), "%.*s", (int)(close - open - 1), open + 1);
+	p->kthread = flags & PF_KTHREAD;
+	p->zombie = state == 'Z' || state == 'X';
+	return 0;
+}
+
+int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
+{
+	struct pw_proc p = { .pid = pid };
+	char path[32], *text;
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	p.dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p.dir < 0)
+		return errno == ENOENT ? gone(pid, err) : pw_error_set(err, -errno, "%s: %s", path, strerror(errno));
+	rc = read_file(&p, "stat", 1 << 16, &text, NULL);
+	if (!rc) {
+		rc = parse_stat(text, &p);
+		free(text);
+	}
+	if (rc) {
+		close(p.dir);
+		return rc == -ENOENT || rc == -ESRCH ? gone(pid, err) :
+						       pw_error_set(err, rc, "%s/stat: %s", path, strerror(-rc));
+	}
+	*out = p;
+	return 0;
+}
+
+void pw_proc_close(struct pw_proc *p)
+{
+	close(p->dir);
+	p->dir = -1;
+}
+
+static int no_memory(const struct pw_proc *p, struct pw_error *err)
+{
+	if (p->kthread)
+		return pw_error_set(err, -EINVAL, "%d (%s) is a kernel thread: it has no user memory; use 'kernel'",
+				    (int)p->pid, p->comm);
+	return pw_error_set(err, -ESRCH, "%d (%s) has exited: no memory is left of it", (int)p->pid, p->comm);
+}
+
+int pw_proc_pagemap(const struct pw_proc *p, struct pw_error *err)
+{
+	int fd;
+
+	if (p->kthread || p->zombie)
+		return no_memory(p, err);
+	fd = openat(p->dir, "pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno == ESRCH || errno == ENOENT)
+		return no_memory(p, err);
+	if (errno == EACCES || errno == EPERM)
+		return pw_error_set(err, -errno,
+				    "%d (%s) may not be looked at: it is another user's or protected; "
+				    "needs CAP_SYS_PTRACE (root)",
+				    (int)p->pid, p->comm);
+	return pw_error_set(err, -errno, "/proc/%d/pagemap: %s", (int)p->pid, strerror(errno));
+}
+
+int pw_proc_areas(const struct pw_proc *p, struct pw_areas *areas, struct pw_error *err)
+{
+	char *text;
+	size_t len;
+	int rc = read_file(p, "maps", MAX_MAPS, &text, &len);
+
+	if (rc == -ESRCH || rc == -ENOENT)
+		return gone(p->pid, err);
+	if (rc)
+		return pw_error_set(err, rc, "/proc/%d/maps: %s", (int)p->pid, strerror(-rc));
+	rc = pw_maps_parse(text, len, areas, err);
+	free(text);
+	return rc;
+}
+
+static int pid_order(const void *a, const void *b)
+{
+	const pid_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+int pw_proc_pids(pid_t **pids, size_t *n, struct pw_error *err)
+{
+	DIR *dir = opendir("/proc");
+	size_t have = 0, room = 0;
+	struct dirent *d;
+	pid_t *v = NULL;
+
+	if (!dir)
+		return pw_error_set(err, -errno, "/proc: %s", strerror(errno));
+	while ((d = readdir(dir))) {
+		long pid = d->d_name[0] >= '1' && d->d_name[0] <= '9' ? strtol(d->d_name, NULL, 10) : 0;
+
+		if (pid <= 0 || pid > INT32_MAX)
+			continue;
+		if (have == room) {
+			pid_t *more = realloc(v, (room ? room * 2 : 256) * sizeof(*v));
+
+			if (!more) {
+				free(v);
+				closedir(dir);
+				return pw_error_set(err, -ENOMEM, "out of memory");
+			}
+			v = more;
+			room = room ? room * 2 : 256;
+		}
+		v[have++] = (pid_t)pid;
+	}
+	closedir(dir);
+	if (have)
+		qsort(v, have, sizeof(*v), pid_order);
+	*pids = v;
+	*n = have;
+	return 0;
+}
