@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render.h"
+
+#define GAP 2
+
+/* Characters, not bytes, of what was written since `start`: continuation bytes of UTF-8 take no room. */
+static size_t shown_width(const char *s, size_t n)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < n; i++)
+		width += (s[i] & 0xc0) != 0x80;
+	return width;
+}
+
+static void paint(struct pw_out *o, size_t start, const char *colour)
+{
+	size_t n = strlen(colour), len = o->len - start;
+
+	memmove(o->buf + start + n, o->buf + start, len);
+	memcpy(o->buf + start, colour, n);
+	o->len += n;
+	pw_out_str(o, PW_PLAIN);
+}
+
+/* Aligns the cell that was written since `start`. over: columns by which the row is too long already. */
+static size_t align(struct pw_out *o, size_t start, size_t width, size_t over, bool right, bool last)
+{
+	size_t len = o->len - start, shown = shown_width(o->buf + start, len), pad;
+
+	if (shown + over >= width)
+		return shown + over - width;
+	pad = width - shown - over;
+	if (right) {
+		memmove(o->buf + start + pad, o->buf + start, len);
+		memset(o->buf + start, ' ', pad);
+		o->len += pad;
+	} else if (!last) {
+		pw_out_pad(o, pad);
+	}
+	return 0;
+}
+
+static void end_row(struct pw_out *o, size_t row)
+{
+	while (o->len > row && o->buf[o->len - 1] == ' ')
+		o->len--;
+	pw_out_char(o, '\n');
+}
+
+void pw_row_head(struct pw_render *r)
+{
+	const struct pw_columns *c = &r->columns;
+	struct pw_out *o = r->out;
+	size_t row;
+
+	pw_out_room(o, PW_OUT_ROW);
+	row = o->len;
+	if (r->noheadings)
+		return;
+	for (size_t i = 0; i < c->n; i++) {
+		size_t start = o->len;
+
+		pw_out_str(o, c->col[i]->head);
+		align(o, start, c->width[i], 0, c->col[i]->right, i + 1 == c->n);
+		if (i + 1 < c->n)
+			pw_out_pad(o, GAP);
+	}
+	end_row(o, row);
+	if (r->colour) {
+		o->len--;
+		paint(o, row, PW_BOLD);
+		pw_out_char(o, '\n');
+	}
+}
+
+void pw_row(struct pw_render *r, const void *rec)
+{
+	const struct pw_columns *c = &r->columns;
+	struct pw_out *o = r->out;
+	size_t row, over = 0;
+
+	pw_out_room(o, PW_OUT_ROW);
+	row = o->len;
+	for (size_t i = 0; i < c->n; i++) {
+		size_t start = o->len;
+
+		r->cell_colour = NULL;
+		c->col[i]->put(r, rec);
+		over = align(o, start, c->width[i], over, c->col[i]->right, i + 1 == c->n);
+		if (r->colour && r->cell_colour)
+			paint(o, start, r->cell_colour);
+		if (i + 1 < c->n)
+			pw_out_pad(o, GAP);
+	}
+	end_row(o, row);
+}
+
+/* ---- rows that wait ---- */
+
+struct cell {
+	size_t at;
+	uint32_t len;
+	uint16_t width;
+	const char *colour;
+};
+
+struct pw_table {
+	struct pw_out text;
+	struct cell *cell;
+	size_t rows, room, ncols;
+};
+
+struct pw_table *pw_table_new(void)
+{
+	struct pw_table *t = calloc(1, sizeof(*t));
+
+	if (t && pw_out_init(&t->text, -1)) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void pw_table_free(struct pw_table *t)
+{
+	if (!t)
+		return;
+	pw_out_free(&t->text);
+	free(t->cell);
+	free(t);
+}
+
+static struct cell *new_row(struct pw_table *t, size_t ncols)
+{
+	if (t->rows == t->room) {
+		size_t room = t->room ? 2 * t->room : 64;
+		struct cell *bigger = reallocarray(t->cell, room, ncols * sizeof(*bigger));
+
+		if (!bigger)
+			return NULL;
+		t->cell = bigger;
+		t->room = room;
+	}
+	t->ncols = ncols;
+	return &t->cell[t->rows++ * ncols];
+}
+
+void pw_table_add(struct pw_render *r, struct pw_table *t, const void *rec)
+{
+	const struct pw_columns *c = &r->columns;
+	struct cell *cell = new_row(t, c->n);
+	struct pw_out *out = r->out;
+
+	if (!cell) {
+		out->error = ENOMEM;
+		return;
+	}
+	pw_out_room(&t->text, PW_OUT_ROW);
+	r->out = &t->text;
+	for (size_t i = 0; i < c->n; i++) {
+		size_t at = t->text.len;
+
+		r->cell_colour = NULL;
+		c->col[i]->put(r, rec);
+		cell[i].at = at;
+		cell[i].len = t->text.len - at;
+		cell[i].width = shown_width(t->text.buf + at, cell[i].len);
+		cell[i].colour = r->cell_colour;
+	}
+	r->out = out;
+	if (t->text.error)
+		out->error = t->text.error;
+}
+
+static void set_widths(struct pw_columns *c, const struct pw_table *t, bool headings)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		size_t width = headings ? strlen(c->col[i]->head) : 0;
+
+		for (size_t row = 0; row < t->rows; row++)
+			if (t->cell[row * c->n + i].width > width)
+				width = t->cell[row * c->n + i].width;
+		c->width[i] = width < 200 ? width : 200;
+	}
+}
+
+static void print_row(struct pw_render *r, const struct pw_table *t, const struct cell *cell)
+{
+	const struct pw_columns *c = &r->columns;
+	struct pw_out *o = r->out;
+	size_t row, over = 0;
+
+	pw_out_room(o, PW_OUT_ROW);
+	row = o->len;
+	for (size_t i = 0; i < c->n; i++) {
+		size_t start = o->len;
+
+		pw_out_mem(o, t->text.buf + cell[i].at, cell[i].len);
+		over = align(o, start, c->width[i], over, c->col[i]->right, i + 1 == c->n);
+		if (r->colour && cell[i].colour)
+			paint(o, start, cell[i].colour);
+		if (i + 1 < c->n)
+			pw_out_pad(o, GAP);
+	}
+	end_row(o, row);
+}
+
+void pw_table_print(struct pw_render *r, struct pw_table *t)
+{
+	if (t->rows) {
+		set_widths(&r->columns, t, !r->noheadings);
+		pw_row_head(r);
+	}
+	for (size_t row = 0; row < t->rows; row++)
+		print_row(r, t, &t->cell[row * t->ncols]);
+	t->rows = 0;
+	t->text.len = 0;
+}

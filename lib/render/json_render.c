@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The JSON renderer. Keys and the words in "kind", "verdict", "reason", "state" are API: add, never rename. */
+#include "bits.h"
+#include "entry.h"
+#include "json.h"
+
+static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
+{
+	j->out = r->out;
+	pw_json_open(j, rec);
+}
+
+static void perm(struct pw_json *j, const char *key, unsigned bits)
+{
+	char text[5];
+
+	pw_json_str(j, key, bits == PW_PERM_UNKNOWN ? NULL : pw_perm_text(bits, text));
+}
+
+static const struct pw_mmu *mmu_of(const struct pw_render *r)
+{
+	const struct pw_space *space = r->head.space;
+
+	if (space && space->npieces)
+		return &space->piece[0].mmu;
+	return r->head.target && r->head.target->mmu[0].arch ? &r->head.target->mmu[0] : NULL;
+}
+
+/* One head a stream; further address spaces say so with "space". */
+static void begin(struct pw_render *r)
+{
+	const struct pw_rec_head *h = &r->head;
+	const struct pw_mmu *mmu = mmu_of(r);
+	struct pw_json j;
+
+	if (!r->any) {
+		open_rec(r, &j, "head");
+		pw_json_str(&j, "schema", "pagewalk/1");
+		pw_json_str(&j, "version", PW_VERSION);
+		pw_json_str(&j, "command", h->command);
+		pw_json_str(&j, "source", h->target ? h->target->source.ops->name : NULL);
+		pw_json_str(&j, "consistency",
+			    h->target ? pw_consistency_name(h->target->source.ops->consistency) : NULL);
+		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
+		pw_json_str(&j, "mode", mmu && mmu->mode ? mmu->mode->name : NULL);
+		pw_json_str(&j, "system", h->target ? h->target->facts.system : NULL);
+		pw_json_close(&j);
+	}
+	r->any = true;
+	r->area = NULL;
+	r->hidden = false;
+	if (!h->space)
+		return;
+	open_rec(r, &j, "space");
+	pw_json_str(&j, "target", h->name);
+	pw_json_str(&j, "title", h->space->title);
+	pw_json_begin(&j, "pieces", '[');
+	for (size_t i = 0; i < h->space->npieces; i++) {
+		const struct pw_piece *p = &h->space->piece[i];
+
+		pw_json_begin(&j, NULL, '{');
+		pw_json_str(&j, "label", p->label);
+		pw_json_hex(&j, "va", p->va.lo);
+		pw_json_end_of(&j, "end", p->va.last);
+		pw_json_pa(&j, "root", p->root);
+		pw_json_end(&j, '}');
+	}
+	pw_json_end(&j, ']');
+	pw_json_close(&j);
+}
+
+static void run_attrs(struct pw_json *j, const struct pw_run *run)
+{
+	const struct pw_mmu *mmu = &run->piece->mmu;
+	struct pw_entry e, all;
+
+	mmu->arch->decode(mmu, run->level, run->raw_first, &e);
+	if (run->kind == PW_LEAF || run->kind == PW_PROTNONE) {
+		mmu->arch->decode(mmu, run->level, run->raw_and, &all);
+		e.attrs &= all.attrs;
+	}
+	pw_json_bits(j, mmu, &e);
+}
+
+static void run(struct pw_render *r, const struct pw_run *run)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, run->is_hole ? "hole" : "run");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_hex(&j, "va", run->va);
+	pw_json_end_of(&j, "end", run->last);
+	if (run->is_hole) {
+		pw_json_str(&j, "level", pw_level_name(run->level));
+		pw_json_hex(&j, "raw", run->raw_first);
+		pw_json_str(&j, "reason", pw_hole_name(run->reason));
+		if (run->reason == PW_HOLE_ALIAS)
+			pw_json_hex(&j, "alias_va", run->alias_va);
+	} else {
+		pw_json_str(&j, "kind", pw_kind_name(run->kind));
+		pw_json_pa(&j, "pa", run->pa);
+		pw_json_num(&j, "size", run->page_size);
+		pw_json_num(&j, "pages", run->pages);
+		run_attrs(&j, run);
+		perm(&j, "perm", run->kind == PW_LEAF ? run->perm : 0);
+		pw_json_str(&j, "level", pw_level_name(run->level));
+		pw_json_num(&j, "accessed", run->accessed);
+		pw_json_num(&j, "dirty", run->dirty);
+		pw_json_num(&j, "extents", run->extents);
+		if (run->kind == PW_LEAF && run->pa == PW_PA_NONE)
+			r->hidden = true;
+	}
+	pw_json_str(&j, "name", run->area ? run->area->name : NULL);
+	if (run->area && run->area->path)
+		pw_json_str(&j, "path", run->area->path);
+	pw_json_close(&j);
+}
+
+/* What follows "pa" in an entry record. */
+static void put_label(struct pw_render *r, const struct pw_label *l)
+{
+	struct pw_json j = { .out = r->out, .comma = true };
+
+	pw_json_num(&j, "size", l->entry.size);
+	pw_json_bits(&j, &l->piece->mmu, &l->entry);
+	perm(&j, "perm", l->perm);
+	perm(&j, "own", l->entry.perm);
+}
+
+#define PUT(o, literal) pw_out_mem(o, literal, sizeof(literal) - 1)
+
+static void put_pa(struct pw_out *o, uint64_t pa)
+{
+	if (pa == PW_PA_NONE) {
+		PUT(o, "null");
+		return;
+	}
+	PUT(o, "\"0x");
+	pw_out_hex(o, pa);
+	pw_out_char(o, '"');
+}
+
+/* By hand rather than through pw_json: this is the hot path. */
+static void put_entry(struct pw_render *r, const struct pw_rec_entry *e)
+{
+	struct pw_out *o = r->out;
+
+	pw_out_room(o, PW_OUT_ROW);
+	PUT(o, "{\"rec\":\"entry\",\"target\":\"");
+	pw_out_str(o, r->head.name);
+	PUT(o, "\",\"va\":\"0x");
+	pw_out_hex(o, e->va);
+	PUT(o, "\",\"level\":\"");
+	pw_out_str(o, pw_level_name(e->label->entry.level));
+	PUT(o, "\",\"table\":");
+	put_pa(o, e->slot_pa == PW_PA_NONE ? PW_PA_NONE : pw_entry_table(e));
+	PUT(o, ",\"slot\":");
+	put_pa(o, e->slot_pa);
+	PUT(o, ",\"index\":");
+	pw_out_dec(o, pw_entry_index(e));
+	PUT(o, ",\"raw\":\"0x");
+	pw_out_hex(o, e->raw);
+	PUT(o, "\",\"kind\":\"");
+	pw_out_str(o, pw_kind_name(e->label->entry.kind));
+	PUT(o, "\",\"hw\":");
+	pw_out_str(o, e->label->entry.hw ? "true" : "false");
+	PUT(o, ",\"pa\":");
+	put_pa(o, e->pa);
+	pw_out_mem(o, e->label->text, e->label->len);
+	PUT(o, "}\n");
+}
+
+static void step(struct pw_render *r, const struct pw_step *step)
+{
+	pw_entry_alone(r, step, put_label, put_entry);
+}
+
+static void span(struct pw_render *r, const struct pw_span *span)
+{
+	pw_entries_of_span(r, span, put_label, put_entry);
+}
+
+static void hole(struct pw_render *r, const struct pw_hole *hole)
+{
+	struct pw_step above = {
+		.piece = hole->piece,
+		.level = hole->level,
+		.depth = hole->depth,
+		.perm_above = hole->perm_above,
+		.va = hole->va,
+		.slot_pa = hole->slot_pa,
+		.raw = hole->raw,
+	};
+	struct pw_json j;
+
+	if (hole->slot_pa != PW_PA_NONE && hole->raw && r->view == PW_VIEW_TREE)
+		step(r, &above);
+	open_rec(r, &j, "hole");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_hex(&j, "va", hole->va);
+	pw_json_end_of(&j, "end", hole->last);
+	pw_json_str(&j, "level", pw_level_name(hole->level));
+	pw_json_pa(&j, "slot", hole->slot_pa);
+	pw_json_hex(&j, "raw", hole->raw);
+	pw_json_str(&j, "reason", pw_hole_name(hole->reason));
+	if (hole->reason == PW_HOLE_ALIAS)
+		pw_json_hex(&j, "alias_va", hole->alias_va);
+	pw_json_close(&j);
+}
+
+static void path_item(struct pw_json *j, const struct pw_translation *t, const struct pw_path_item *item)
+{
+	const struct pw_mmu *mmu = &t->piece->mmu;
+	struct pw_entry e;
+
+	mmu->arch->decode(mmu, item->level, item->raw, &e);
+	pw_json_begin(j, NULL, '{');
+	pw_json_str(j, "level", pw_level_name(item->level));
+	pw_json_pa(j, "slot", item->slot_pa);
+	pw_json_num(j, "index", item->index);
+	pw_json_hex(j, "raw", item->raw);
+	pw_json_str(j, "kind", pw_kind_name(e.kind));
+	pw_json_bool(j, "hw", e.hw);
+	pw_json_pa(j, "pa", e.pa);
+	pw_json_num(j, "size", e.size);
+	pw_json_bits(j, mmu, &e);
+	perm(j, "own", e.perm);
+	pw_json_end(j, '}');
+}
+
+static void translation(struct pw_render *r, const struct pw_translation *t)
+{
+	const struct pw_area *area = pw_render_area(r, t->va);
+	struct pw_json j;
+
+	open_rec(r, &j, "translation");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_hex(&j, "va", t->va);
+	pw_json_str(&j, "verdict", pw_verdict_name(t->verdict));
+	pw_json_pa(&j, "pa", t->pa);
+	pw_json_num(&j, "size", t->size);
+	perm(&j, "perm", t->verdict == PW_MAPPED ? t->perm : 0);
+	pw_json_str(&j, "name", area ? area->name : NULL);
+	pw_json_begin(&j, "path", '[');
+	for (unsigned i = 0; i < t->npath; i++)
+		path_item(&j, t, &t->path[i]);
+	pw_json_end(&j, ']');
+	pw_json_close(&j);
+	if (t->verdict == PW_MAPPED && t->pa == PW_PA_NONE)
+		r->hidden = true;
+}
+
+static void process(struct pw_render *r, const struct pw_process *p)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "process");
+	pw_json_num(&j, "pid", p->pid);
+	pw_json_str(&j, "name", p->comm);
+	pw_json_bool(&j, "kthread", p->kthread);
+	pw_json_pa(&j, "root", p->root);
+	pw_json_close(&j);
+}
+
+static void vma(struct pw_render *r, const struct pw_rec_vma *v)
+{
+	static const char *const keys[] = { "mapped_4k", "mapped_2m", "mapped_1g" };
+	const struct pw_area *a = v->area;
+	struct pw_json j;
+
+	open_rec(r, &j, "vma");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_hex(&j, "va", a->lo);
+	pw_json_end_of(&j, "end", a->last);
+	pw_json_str(&j, "vma", a->perms[0] ? a->perms : NULL);
+	pw_json_num(&j, "bytes", a->last - a->lo + 1);
+	pw_json_num(&j, "mapped", v->bytes[0] + v->bytes[1] + v->bytes[2]);
+	for (unsigned i = 0; i < 3; i++) {
+		if (v->leaf_only)
+			pw_json_null(&j, keys[i]);
+		else
+			pw_json_num(&j, keys[i], v->bytes[i]);
+	}
+	pw_json_num(&j, "swapped", v->swapped);
+	pw_json_num(&j, "protnone", v->protnone);
+	if (v->leaf_only)
+		pw_json_null(&j, "pte_tables");
+	else
+		pw_json_num(&j, "pte_tables", v->tables);
+	pw_json_str(&j, "name", a->name);
+	pw_json_str(&j, "path", a->path);
+	pw_json_hex(&j, "offset", a->offset);
+	pw_json_num(&j, "inode", a->inode);
+	pw_json_close(&j);
+}
+
+static void system_rec(struct pw_render *r, const struct pw_rec_system *s)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "system");
+	pw_json_str(&j, "text", s->text);
+	pw_json_close(&j);
+}
+
+static void source(struct pw_render *r, const struct pw_rec_source *s)
+{
+	static const char *const states[] = {
+		[PW_PROBE_OK] = "ok",
+		[PW_PROBE_LIMITED] = "limited",
+		[PW_PROBE_DENIED] = "denied",
+		[PW_PROBE_ABSENT] = "absent",
+	};
+	struct pw_json j;
+
+	open_rec(r, &j, "source");
+	pw_json_str(&j, "name", s->name);
+	pw_json_str(&j, "state", states[s->probe.state]);
+	pw_json_str(&j, "gives", s->probe.gives);
+	pw_json_str(&j, "why", s->probe.why[0] ? s->probe.why : NULL);
+	pw_json_str(&j, "fix", s->probe.fix[0] ? s->probe.fix : NULL);
+	pw_json_bool(&j, "exact", s->exact);
+	pw_json_bool(&j, "auto", s->picked);
+	pw_json_close(&j);
+}
+
+static void bits(struct pw_json *j, const struct pw_rec_decoded *d)
+{
+	const struct pw_arch *arch = d->mmu->arch;
+
+	pw_json_begin(j, "bits", '[');
+	for (size_t i = 0; i < arch->nattrs; i++) {
+		if (!(d->entry.attrs & UINT64_C(1) << i))
+			continue;
+		pw_json_begin(j, NULL, '{');
+		pw_json_str(j, "name", arch->attrs[i].name);
+		pw_json_hex(j, "mask", arch->attrs[i].mask ? arch->attrs[i].mask : d->mmu->enc_mask);
+		pw_json_str(j, "doc", arch->attrs[i].doc);
+		pw_json_end(j, '}');
+	}
+	pw_json_end(j, ']');
+}
+
+static void decoded(struct pw_render *r, const struct pw_rec_decoded *d)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, d->explain ? "explanation" : "decoded");
+	pw_json_str(&j, "level", pw_level_name(d->entry.level));
+	pw_json_hex(&j, "raw", d->entry.raw);
+	pw_json_str(&j, "kind", pw_kind_name(d->entry.kind));
+	pw_json_bool(&j, "hw", d->entry.hw);
+	pw_json_pa(&j, "pa", d->entry.pa);
+	pw_json_num(&j, "size", d->entry.size);
+	pw_json_bits(&j, d->mmu, &d->entry);
+	perm(&j, "own", d->entry.perm);
+	if (d->explain)
+		bits(&j, d);
+	pw_json_close(&j);
+}
+
+static void end(struct pw_render *r, const struct pw_rec_end *e)
+{
+	uint64_t tables = 0;
+	struct pw_json j;
+
+	if (e->cut)
+		return;
+	for (unsigned i = 0; i < PW_NLEVELS; i++)
+		tables += e->walk.tables[i];
+	open_rec(r, &j, "end");
+	pw_json_bool(&j, "complete", e->complete);
+	pw_json_num(&j, "leaves", e->leaves);
+	pw_json_num(&j, "unstable", e->walk.unstable);
+	pw_json_num(&j, "unreadable", e->walk.unreadable);
+	pw_json_num(&j, "records", e->records);
+	pw_json_bool(&j, "hidden", r->hidden || e->hidden);
+	if (e->has_walk) {
+		pw_json_num(&j, "aliases", e->walk.aliases);
+		pw_json_num(&j, "retries", e->walk.retries);
+		pw_json_num(&j, "tables", tables);
+		pw_json_num(&j, "table_bytes", e->walk.table_bytes);
+		pw_json_bool(&j, "truncated", e->walk.truncated);
+	}
+	pw_json_close(&j);
+}
+
+const struct pw_render_ops pw_render_json = {
+	.begin = begin,
+	.run = run,
+	.step = step,
+	.span = span,
+	.hole = hole,
+	.translation = translation,
+	.process = process,
+	.vma = vma,
+	.system = system_rec,
+	.source = source,
+	.decoded = decoded,
+	.end = end,
+};

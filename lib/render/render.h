@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * render: commands hand records over, a renderer makes lines of them; commands print nothing themselves.
+ * There are two: text (for people, 100 columns) and json (one object a line; keys are API).
+ *
+ * Order: begin, any number of records, end. A renderer streams: what it holds back is bounded by the
+ * number of sources, processes or VMAs, never by that of pages.
+ */
+#ifndef PW_RENDER_H
+#define PW_RENDER_H
+
+#include <pagewalk/pagewalk.h>
+
+#include "column.h"
+#include "out.h"
+
+/* What a command does, and with what: the first record. */
+struct pw_rec_head {
+	const char *command;
+	const struct pw_target *target; /* NULL: offline */
+	const struct pw_space *space;   /* NULL: not about one address space */
+	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
+	const char *what;               /* "user half"; NULL: nothing to add */
+	struct pw_range va;             /* that is shown */
+	const struct pw_joins *joins;   /* NULL: not the running system */
+};
+
+/* What the running system says beside the tables. */
+struct pw_joins {
+	struct {
+		uint64_t lo, last;
+		unsigned node;
+	} *node;                        /* NUMA nodes' memory, ascending */
+	size_t nnodes;
+	char swap[32][32];              /* "swap0 (zram)" by type; "" unknown */
+};
+
+/* doctor: the running system, one source, and what auto would take. */
+struct pw_rec_system {
+	char text[256];
+};
+
+struct pw_rec_source {
+	const char *name;
+	struct pw_probe probe;
+	bool exact; /* gives tables */
+	bool picked;
+};
+
+/* A VMA or region with what is mapped in it. */
+struct pw_rec_vma {
+	const struct pw_area *area;
+	bool leaf_only;         /* page sizes and tables are not known: all is in bytes[0] */
+	uint64_t bytes[3];      /* mapped in pages of PTE, PMD, PUD level */
+	uint64_t swapped;
+	uint64_t protnone;      /* bytes the kernel has and the CPU does not */
+	uint64_t tables;        /* bytes of PTE tables */
+};
+
+/* decode: one way to read a raw value. */
+struct pw_rec_decoded {
+	const struct pw_mmu *mmu;
+	struct pw_entry entry;
+	bool explain; /* bit by bit */
+};
+
+/* Sums for the last line. */
+struct pw_rec_end {
+	bool complete;              /* all was looked at, and nothing was unstable or unreadable */
+	bool cut;                   /* it broke off: what was put is not the whole answer */
+	uint64_t leaves;
+	uint64_t bytes[PW_NLEVELS]; /* mapped, by the level of the leaf */
+	uint64_t swapped, protnone;
+	uint64_t records;           /* processes, VMAs, addresses */
+	uint64_t mapped;            /* of the addresses */
+	uint64_t area_bytes;
+	bool hidden;                /* frame numbers were asked for and not given */
+	bool has_walk;              /* walk is filled in */
+	struct pw_walk_stats walk;
+};
+
+struct pw_render;
+
+struct pw_render_ops {
+	void (*begin)(struct pw_render *r);
+	void (*run)(struct pw_render *r, const struct pw_run *run);
+	void (*step)(struct pw_render *r, const struct pw_step *step);
+	void (*span)(struct pw_render *r, const struct pw_span *span);
+	void (*hole)(struct pw_render *r, const struct pw_hole *hole);
+	void (*translation)(struct pw_render *r, const struct pw_translation *t);
+	void (*process)(struct pw_render *r, const struct pw_process *p);
+	void (*vma)(struct pw_render *r, const struct pw_rec_vma *v);
+	void (*system)(struct pw_render *r, const struct pw_rec_system *s);
+	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
+	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
+	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
+};
+
+extern const struct pw_render_ops pw_render_text;
+extern const struct pw_render_ops pw_render_json;
+
+/* The forms that text has more than one of; the columns of each are in columns[]. */
+enum pw_view {
+	PW_VIEW_NONE,
+	PW_VIEW_RUNS,
+	PW_VIEW_ENTRIES,
+	PW_VIEW_TREE,
+	PW_VIEW_TRANSLATE,
+	PW_VIEW_BRIEF,
+	PW_VIEW_PROCESSES,
+	PW_VIEW_VMAS,
+	PW_VIEW_SOURCES,
+	PW_VIEW_DECODE,
+	PW_NVIEWS,
+};
+
+struct pw_render {
+	const struct pw_render_ops *ops;
+	struct pw_out *out;       /* where cells go: file, or a table's own memory */
+	struct pw_rec_head head;
+	enum pw_view view;
+	bool colour, bytes, noheadings;
+	struct pw_columns columns; /* of the view; pw_render_columns() */
+	struct pw_table *table;    /* rows that wait for their widths */
+
+	/* text's own */
+	const char *cell_colour;
+	unsigned va_digits;
+	const struct pw_area *area; /* a hint: where the last address was */
+	struct pw_label_cache *labels;
+	bool any;                   /* something was put before: the next block starts with an empty line */
+	bool hidden;                /* a frame was hidden */
+	bool between;               /* a block was put: the next one starts with an empty line */
+};
+
+/* Chooses the columns of view: list NULL means the usual ones. -EINVAL with a text. */
+int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, struct pw_error *err);
+
+/* All columns of a view, for help and checks. */
+const struct pw_column *pw_view_columns(enum pw_view view, size_t *n);
+
+void pw_render_free(struct pw_render *r);
+
+/* The area of va in the head's space. */
+const struct pw_area *pw_render_area(struct pw_render *r, uint64_t va);
+
+/* False when output failed (a closed pipe): stop. */
+static inline bool pw_render_alive(const struct pw_render *r)
+{
+	return !r->out->error;
+}
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The text renderer: titles, last lines, and the choice of columns. */
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "text.h"
+
+#define VIEW(v, name) [v] = { pw_##name##_columns, &pw_##name##_ncolumns }
+
+static const struct {
+	const struct pw_column *col;
+	const size_t *n;
+} views[PW_NVIEWS] = {
+	VIEW(PW_VIEW_RUNS, run),         VIEW(PW_VIEW_ENTRIES, entry),  VIEW(PW_VIEW_TREE, tree),
+	VIEW(PW_VIEW_TRANSLATE, path),   VIEW(PW_VIEW_BRIEF, brief),    VIEW(PW_VIEW_PROCESSES, process),
+	VIEW(PW_VIEW_VMAS, vma),         VIEW(PW_VIEW_SOURCES, source), VIEW(PW_VIEW_DECODE, decode),
+};
+
+const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
+{
+	*n = views[view].n ? *views[view].n : 0;
+	return views[view].col;
+}
+
+/* ---- columns ---- */
+
+static void add_column(struct pw_columns *c, const struct pw_column *col)
+{
+	c->col[c->n] = col;
+	c->width[c->n++] = col->width;
+}
+
+static const struct pw_column *find_column(enum pw_view view, const char *name, size_t len)
+{
+	size_t n;
+	const struct pw_column *col = pw_view_columns(view, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(col[i].name) == len && !strncasecmp(col[i].name, name, len))
+			return &col[i];
+	return NULL;
+}
+
+static int unknown_column(enum pw_view view, const char *name, size_t len, struct pw_error *err)
+{
+	char known[256] = "";
+	size_t n, at = 0;
+	const struct pw_column *col = pw_view_columns(view, &n);
+
+	for (size_t i = 0; i < n && at + strlen(col[i].name) + 2 < sizeof(known); i++) {
+		known[at++] = ' ';
+		strcpy(known + at, col[i].name);
+		at += strlen(col[i].name);
+	}
+	return pw_error_set(err, -EINVAL, "no column '%.*s' here: there are%s", (int)len, name, known);
+}
+
+static int named_columns(struct pw_render *r, const char *list, struct pw_error *err)
+{
+	struct pw_columns *c = &r->columns;
+
+	for (;;) {
+		size_t len = strcspn(list, ",");
+		const struct pw_column *col = find_column(r->view, list, len);
+
+		if (!col)
+			return unknown_column(r->view, list, len, err);
+		for (size_t i = 0; i < c->n; i++)
+			if (c->col[i] == col)
+				return pw_error_set(err, -EINVAL, "column '%s' is given twice", col->name);
+		if (c->n == PW_MAX_COLUMNS)
+			return pw_error_set(err, -EINVAL, "at most %d columns", PW_MAX_COLUMNS);
+		add_column(c, col);
+		if (!list[len])
+			return 0;
+		list += len + 1;
+	}
+}
+
+int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, struct pw_error *err)
+{
+	size_t n;
+	const struct pw_column *col = pw_view_columns(view, &n);
+
+	r->view = view;
+	r->columns.n = 0;
+	if (list)
+		return named_columns(r, list, err);
+	for (size_t i = 0; i < n; i++)
+		if (!col[i].extra)
+			add_column(&r->columns, &col[i]);
+	return 0;
+}
+
+void pw_render_free(struct pw_render *r)
+{
+	pw_table_free(r->table);
+	free(r->labels);
+	r->table = NULL;
+	r->labels = NULL;
+}
+
+struct pw_table *pw_text_table(struct pw_render *r)
+{
+	if (!r->table)
+		r->table = pw_table_new();
+	if (!r->table)
+		r->out->error = ENOMEM;
+	return r->table;
+}
+
+const struct pw_area *pw_render_area(struct pw_render *r, uint64_t va)
+{
+	if (!r->area || va < r->area->lo || va > r->area->last)
+		r->area = r->head.space ? pw_areas_find(&r->head.space->areas, va) : NULL;
+	return r->area;
+}
+
+/* ---- cells in common ---- */
+
+void pw_text_range(struct pw_render *r, uint64_t lo, uint64_t last)
+{
+	pw_out_hexn(r->out, lo, r->va_digits);
+	pw_out_char(r->out, '-');
+	pw_out_hex_end(r->out, last, r->va_digits);
+}
+
+void pw_text_perm(struct pw_render *r, unsigned perm)
+{
+	char text[5];
+
+	pw_out_str(r->out, pw_perm_text(perm, text));
+	if ((perm & (PW_W | PW_X)) == (PW_W | PW_X) && perm != PW_PERM_UNKNOWN)
+		r->cell_colour = PW_RED;
+}
+
+void pw_text_dash(struct pw_render *r)
+{
+	pw_out_char(r->out, '-');
+}
+
+void pw_text_pa(struct pw_render *r, uint64_t pa, bool hidden)
+{
+	if (pa != PW_PA_NONE) {
+		pw_out_mem(r->out, "0x", 2);
+		pw_out_hex(r->out, pa);
+	} else if (hidden) {
+		pw_out_str(r->out, "hidden");
+		r->hidden = true;
+	} else {
+		pw_text_dash(r);
+	}
+}
+
+void pw_text_swap(struct pw_render *r, unsigned type)
+{
+	const struct pw_joins *j = r->head.joins;
+
+	if (j && type < sizeof(j->swap) / sizeof(j->swap[0]) && j->swap[type][0]) {
+		pw_out_name(r->out, j->swap[type]);
+		return;
+	}
+	pw_out_str(r->out, "type ");
+	pw_out_dec(r->out, type);
+}
+
+void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_level level, uint64_t alias_va)
+{
+	static const char *const what[] = {
+		[PW_HOLE_UNSTABLE] = "unstable: changed at each attempt to read it",
+		[PW_HOLE_UNREADABLE] = "unreadable: the source cannot read the table",
+		[PW_HOLE_NOT_RAM] = "not followed: the table would be outside RAM",
+		[PW_HOLE_RESERVED] = "reserved bits are set: the CPU faults here",
+		[PW_HOLE_ALIAS] = "alias of ",
+		[PW_HOLE_BUDGET] = "not looked at: too many tables",
+	};
+
+	pw_out_str(r->out, what[reason]);
+	if (reason == PW_HOLE_ALIAS) {
+		pw_out_hexn(r->out, alias_va, r->va_digits);
+		return;
+	}
+	pw_out_str(r->out, " (");
+	pw_out_str(r->out, pw_level_name(level));
+	pw_out_str(r->out, " entry)");
+}
+
+/* ---- the title ---- */
+
+static void out_arch(struct pw_render *r)
+{
+	const struct pw_space *space = r->head.space;
+	const struct pw_mmu *mmu = space && space->npieces ? &space->piece[0].mmu : NULL;
+
+	if (!mmu || mmu->arch == &pw_arch_pagemap)
+		return;
+	pw_out_str(r->out, "  ");
+	pw_out_str(r->out, mmu->arch->name);
+	pw_out_char(r->out, ' ');
+	pw_out_str(r->out, mmu->mode->name);
+}
+
+static void out_title(struct pw_render *r)
+{
+	const struct pw_rec_head *h = &r->head;
+	struct pw_out *o = r->out;
+
+	if (r->any)
+		pw_out_char(o, '\n');
+	if (r->colour)
+		pw_out_str(o, PW_BOLD);
+	pw_out_name(o, h->space ? h->space->title : h->target->facts.system);
+	if (r->colour)
+		pw_out_str(o, PW_PLAIN);
+	if (h->what) {
+		pw_out_str(o, "  ");
+		pw_out_str(o, h->what);
+	}
+	out_arch(r);
+	pw_out_str(o, "  ");
+	pw_out_str(o, h->target->source.ops->name);
+	pw_out_str(o, ", ");
+	pw_out_str(o, pw_consistency_name(h->target->source.ops->consistency));
+	pw_out_char(o, '\n');
+}
+
+/* Digits of the highest address that is likely to be shown. */
+static unsigned digits_of(const struct pw_rec_head *h)
+{
+	const struct pw_space *space = h->space;
+	uint64_t top = 0;
+
+	for (size_t i = 0; space && i < space->npieces; i++)
+		if (space->piece[i].va.last >> 63 && space->piece[i].va.lo <= h->va.last)
+			return 16;
+	if (space && space->areas.n)
+		top = space->areas.v[space->areas.n - 1].last;
+	else if (space && space->npieces)
+		top = space->piece[0].va.last;
+	return top >> 56 ? 16 : top >> 48 ? 14 : 12;
+}
+
+static void set_stream_widths(struct pw_render *r)
+{
+	struct pw_columns *c = &r->columns;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (!strcmp(c->col[i]->name, "range"))
+			c->width[i] = 2 * r->va_digits + 1;
+		else if (!strcmp(c->col[i]->name, "va") || !strcmp(c->col[i]->name, "end"))
+			c->width[i] = r->va_digits;
+	}
+}
+
+static bool streams(enum pw_view view)
+{
+	return view == PW_VIEW_RUNS || view == PW_VIEW_ENTRIES || view == PW_VIEW_TREE || view == PW_VIEW_BRIEF;
+}
+
+static void begin(struct pw_render *r)
+{
+	pw_out_room(r->out, PW_OUT_ROW);
+	r->area = NULL;
+	r->hidden = r->between = false;
+	r->va_digits = digits_of(&r->head);
+	if (r->head.target && r->view != PW_VIEW_PROCESSES && r->view != PW_VIEW_SOURCES && !r->noheadings)
+		out_title(r);
+	if (streams(r->view)) {
+		set_stream_widths(r);
+		pw_row_head(r);
+	}
+	r->any = true;
+}
+
+/* ---- the last line ---- */
+
+static void part(struct pw_render *r, size_t start, const char *before, uint64_t bytes, const char *after)
+{
+	struct pw_out *o = r->out;
+
+	if (o->len > start)
+		pw_out_str(o, "; ");
+	pw_out_str(o, before);
+	pw_out_size(o, bytes, r->bytes);
+	pw_out_str(o, after);
+}
+
+static void mapped_parts(struct pw_render *r, const struct pw_rec_end *e, bool levels_known)
+{
+	struct pw_out *o = r->out;
+	bool first = true;
+
+	pw_out_str(o, "mapped ");
+	for (unsigned level = PW_PTE; level <= PW_PUD; level++) {
+		if (!e->bytes[level])
+			continue;
+		if (!first)
+			pw_out_str(o, ", ");
+		pw_out_size(o, e->bytes[level], r->bytes);
+		if (levels_known)
+			pw_out_str(o, level == PW_PTE ? " in 4K" : level == PW_PMD ? " in 2M" : " in 1G");
+		first = false;
+	}
+	if (first)
+		pw_out_str(o, "nothing");
+}
+
+static void number_part(struct pw_render *r, uint64_t n, const char *what)
+{
+	pw_out_str(r->out, "; ");
+	pw_out_dec(r->out, n);
+	pw_out_str(r->out, what);
+}
+
+static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
+{
+	const struct pw_space *space = r->head.space;
+	bool levels_known = space->npieces && space->piece[0].mmu.arch != &pw_arch_pagemap;
+	size_t start = r->out->len;
+	uint64_t tables = 0;
+
+	mapped_parts(r, e, levels_known);
+	if (e->swapped)
+		part(r, start, "swapped ", e->swapped, "");
+	if (e->protnone)
+		part(r, start, "", e->protnone, " in PROT_NONE");
+	for (unsigned i = 0; i < PW_NLEVELS; i++)
+		tables += e->walk.tables[i];
+	if (levels_known) {
+		number_part(r, tables, tables == 1 ? " table (" : " tables (");
+		pw_out_size(r->out, e->walk.table_bytes, r->bytes);
+		pw_out_char(r->out, ')');
+		number_part(r, e->walk.unstable, " unstable");
+	}
+	if (e->walk.unreadable)
+		number_part(r, e->walk.unreadable, " unreadable");
+	pw_out_char(r->out, '\n');
+}
+
+static void vmas_line(struct pw_render *r, const struct pw_rec_end *e)
+{
+	struct pw_out *o = r->out;
+	bool kernel = r->head.space->pid == 0, leaf_only = !e->walk.table_bytes;
+	bool first = true;
+
+	pw_out_dec(o, e->records);
+	pw_out_str(o, kernel ? " regions  " : e->records == 1 ? " VMA  " : " VMAs  ");
+	pw_out_size(o, e->area_bytes, r->bytes);
+	pw_out_str(o, "; ");
+	for (unsigned level = PW_PTE; level <= PW_PUD; level++) {
+		if (!e->bytes[level])
+			continue;
+		pw_out_str(o, first ? "" : " + ");
+		pw_out_size(o, e->bytes[level], r->bytes);
+		first = false;
+	}
+	pw_out_str(o, first ? "nothing mapped" : " mapped");
+	if (e->swapped) {
+		pw_out_str(o, ", ");
+		pw_out_size(o, e->swapped, r->bytes);
+		pw_out_str(o, " swapped");
+	}
+	if (!leaf_only)
+		pw_out_str(o, "; a shared table is charged to its lowest VMA");
+	pw_out_char(o, '\n');
+}
+
+static void end(struct pw_render *r, const struct pw_rec_end *e)
+{
+	pw_out_room(r->out, PW_OUT_ROW);
+	if (r->table)
+		pw_table_print(r, r->table);
+	pw_out_room(r->out, PW_OUT_ROW);
+	if (e->cut) {
+		pw_out_str(r->out, "truncated: the rest could not be read\n");
+		return;
+	}
+	if (r->noheadings)
+		return;
+	if (r->view == PW_VIEW_VMAS)
+		vmas_line(r, e);
+	else if (e->has_walk)
+		walk_line(r, e);
+	if (r->hidden || e->hidden)
+		pw_out_str(r->out, "frame numbers hidden: needs CAP_SYS_ADMIN\n");
+}
+
+/* ---- records of the small tables ---- */
+
+static void add_row(struct pw_render *r, const void *rec)
+{
+	if (pw_text_table(r))
+		pw_table_add(r, r->table, rec);
+}
+
+static void process(struct pw_render *r, const struct pw_process *p)
+{
+	add_row(r, p);
+}
+
+static void vma(struct pw_render *r, const struct pw_rec_vma *v)
+{
+	add_row(r, v);
+}
+
+static void source(struct pw_render *r, const struct pw_rec_source *s)
+{
+	add_row(r, s);
+}
+
+static void system_line(struct pw_render *r, const struct pw_rec_system *s)
+{
+	pw_out_room(r->out, PW_OUT_ROW);
+	if (r->colour)
+		pw_out_str(r->out, PW_BOLD);
+	pw_out_name(r->out, s->text);
+	if (r->colour)
+		pw_out_str(r->out, PW_PLAIN);
+	pw_out_char(r->out, '\n');
+}
+
+const struct pw_render_ops pw_render_text = {
+	.begin = begin,
+	.run = pw_text_run,
+	.step = pw_text_step,
+	.span = pw_text_span,
+	.hole = pw_text_hole,
+	.translation = pw_text_translation,
+	.process = process,
+	.vma = vma,
+	.system = system_line,
+	.source = source,
+	.decoded = pw_text_decoded,
+	.end = end,
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* text: what the files of the text renderer share. */
+#ifndef PW_RENDER_TEXT_H
+#define PW_RENDER_TEXT_H
+
+#include "render.h"
+
+/* Column tables, by view. */
+extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
+	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[];
+extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
+	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns;
+
+#define PW_COLUMNS(name, ...)                              \
+	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
+	const size_t pw_##name##_ncolumns = sizeof(pw_##name##_columns) / sizeof(pw_##name##_columns[0])
+
+void pw_text_run(struct pw_render *r, const struct pw_run *run);
+void pw_text_step(struct pw_render *r, const struct pw_step *step);
+void pw_text_span(struct pw_render *r, const struct pw_span *span);
+void pw_text_hole(struct pw_render *r, const struct pw_hole *hole);
+void pw_text_translation(struct pw_render *r, const struct pw_translation *t);
+void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
+
+/* "7f3a5c200000-7f3a5c400000" */
+void pw_text_range(struct pw_render *r, uint64_t lo, uint64_t last);
+void pw_text_perm(struct pw_render *r, unsigned perm);
+/* "0x1a2f3c000", or "hidden" and remembers it, or "-" where there is none. */
+void pw_text_pa(struct pw_render *r, uint64_t pa, bool hidden);
+void pw_text_dash(struct pw_render *r);
+/* The reason for a hole, as a sentence. */
+void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_level level, uint64_t alias_va);
+/* "swap0 (zram)", or "swap0" */
+void pw_text_swap(struct pw_render *r, unsigned type);
+
+/* The table of the view, made when first needed. NULL when out of memory. */
+struct pw_table *pw_text_table(struct pw_render *r);
+
+#endif
