@@ -2,10 +2,22 @@
 """pagewalk and mkmaps as the tests see them: their output as Python values."""
 
 import json
+import os
 import re
+import struct
 from typing import NamedTuple
 
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HELPERS = os.path.join(os.path.dirname(HERE), "helpers")
 SOURCES = ("bpf", "kcore")
+# A guest in which every state of mkmaps can exist, but for 1G pages.
+EVERY_STATE = {
+    "modules": ("lzo-rle",),
+    "files": (os.path.join(HELPERS, "prepare-guest"),),
+    "cmdline": "secretmem.enable=y",
+    "qemu": ("-device", "bochs-display"),
+}
 ALL_ONES = (1 << 64) - 1
 
 
@@ -49,6 +61,47 @@ class Range(NamedTuple):
     perm: str
     expect: list
     note: dict
+
+
+def prepare(g):
+    """Huge pages and swap, for the states that need them."""
+    g.check(["sh", "/with/prepare-guest"])
+
+
+class Vma(NamedTuple):
+    lo: int
+    hi: int
+    perms: str
+    name: str
+    flags: frozenset
+    rss: int
+
+
+def vmas(g, pid):
+    """The VMAs of a process by its smaps."""
+    found, head, flags, rss = [], None, frozenset(), 0
+    for line in g.check(["cat", f"/proc/{pid}/smaps"]).decode(errors="replace").splitlines() + ["0-0 ---p 0 0 0"]:
+        m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$", line)
+        if m:
+            if head:
+                found.append(Vma(*head, flags, rss))
+            head, flags, rss = (int(m[1], 16), int(m[2], 16), m[3], m[4]), frozenset(), 0
+        elif line.startswith("VmFlags:"):
+            flags = frozenset(line.split()[1:])
+        elif line.startswith("Rss:"):
+            rss = int(line.split()[1]) << 10
+    return found
+
+
+def pagemap(g, pid, ranges):
+    """{va: word} of /proc/PID/pagemap for the pages of [(lo, hi)], in one command."""
+    script = "".join(f"dd if=/proc/{pid}/pagemap bs=65536 iflag=skip_bytes,count_bytes,fullblock "
+                     f"skip={lo // 4096 * 8} count={(hi - lo) // 4096 * 8} 2>/dev/null || exit 1\n" for lo, hi in ranges)
+    data = g.check(script, timeout=120)
+    words = struct.unpack(f"<{len(data) // 8}Q", data)
+    pages = [va for lo, hi in ranges for va in range(lo, hi, 4096)]
+    assert len(pages) == len(words), f"{len(words)} words of pagemap for {len(pages)} pages"
+    return dict(zip(pages, words))
 
 
 class Mkmaps:
