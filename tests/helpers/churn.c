@@ -9,7 +9,6 @@
  *
  * Output: "pid N", "sentinel addr=0x... len=0x...", "ready", and at the end "cycles N forks N".
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -33,8 +32,8 @@
 #define WINDOW		(64UL << 30)
 #define WINDOW_AT(n)	(0x100000000000UL + (n) * WINDOW)
 
-/* What one worker may hold at a time, so that it runs in a guest of 256 MiB. */
-#define MAX_TOUCHED	(128 * PAGE)
+/* Pages that one worker may hold at a time, so that it runs in a guest of 256 MiB. */
+#define MAX_TOUCHED	128
 
 static atomic_bool stop;
 static atomic_ulong cycles, forks;
@@ -64,12 +63,10 @@ static void bind_to_cpu(int nth)
 	}
 }
 
-/* Touch up to MAX_TOUCHED of [p, p + len), @step apart: each step may need a table of its own. */
-static void touch(char *p, size_t len, size_t step)
+/* Touch up to @count pages of [p, p + len), @step apart: each may need a table of its own. */
+static void touch(char *p, size_t len, size_t step, size_t count)
 {
-	size_t touched = 0;
-
-	for (size_t i = 0; i < len && touched < MAX_TOUCHED; i += step, touched += PAGE)
+	for (size_t i = 0; i < len && count; i += step, count--)
 		*(volatile char *)(p + i) = 1;
 }
 
@@ -95,7 +92,7 @@ static void cycle(uintptr_t window, uint64_t *random)
 		return;
 	if ((r >> 60) || len > 8 * MB)
 		madvise(p, len, MADV_NOHUGEPAGE);
-	touch(p, len, step);
+	touch(p, len, step, 1 + (r >> 40) % MAX_TOUCHED);
 	if ((r >> 12 & 3) == 0)
 		mprotect(p, len / 2 & ~(PAGE - 1), PROT_NONE);
 	else if ((r >> 12 & 3) == 1)

@@ -26,7 +26,6 @@
  * Each is answered by its lines and then "done COMMAND NAME COUNT" (pages probed; differences),
  * or "error TEXT". A probe changes what it touches: expectations hold before the first one.
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -13,7 +13,6 @@
  * fetched and failed by itself: it did execute. All registers then point into scratch memory, so
  * that any byte pattern (00 00 stores to (%rax), c3 pops from the stack) does no harm.
  */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
  * kpageflags and smaps. They cannot show the write, NX or cache bits; those are for pagewalk and
  * its independent oracles.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
