@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,9 +100,10 @@ int pw_proc_pagemap(const struct pw_proc *p, struct pw_error *err)
 		return no_memory(p, err);
 	if (errno == EACCES || errno == EPERM)
 		return pw_error_set(err, -errno,
-				    "%d (%s) may not be looked at: it is another user's or protected; "
-				    "needs CAP_SYS_PTRACE (root)",
-				    (int)p->pid, p->comm);
+				    "%d (%s) may not be looked at: %s", (int)p->pid, p->comm,
+				    pw_system_capable(CAP_SYS_PTRACE) ?
+					    "a security module or sandbox protects it" :
+					    "it is another user's or protected; needs CAP_SYS_PTRACE (root)");
 	return pw_error_set(err, -errno, "/proc/%d/pagemap: %s", (int)p->pid, strerror(errno));
 }
 
