@@ -146,7 +146,7 @@ void pw_bpf_unload(struct pw_bpf *b)
 static void bpf_probe_fix(struct pw_probe *out)
 {
 	if (pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
-		snprintf(out->fix, sizeof(out->fix), "boot with lockdown=integrity or none");
+		snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
 	else if (geteuid() || !pw_system_capable(CAP_SYS_ADMIN))
 		snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
 }

@@ -215,7 +215,7 @@ static void kcore_probe(struct pw_probe *out)
 		if (fd == -EACCES || (fd == -EPERM && geteuid()))
 			snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
 		else if (fd == -EPERM && pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
-			snprintf(out->fix, sizeof(out->fix), "boot with lockdown=integrity or none");
+			snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
 		return;
 	}
 	close(fd);

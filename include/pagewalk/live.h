@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The running system, beyond what a target of any kind offers. */
+#ifndef PAGEWALK_LIVE_H
+#define PAGEWALK_LIVE_H
+
+#include <pagewalk/target.h>
+
+/* What can be said without opening a source and without any privilege. */
+struct pw_live_summary {
+	char system[96];      /* "Linux 6.12.48-amd64" */
+	char arch[16];        /* "x86-64", or what uname says */
+	char mode[16];        /* "4-level", "5-level"; "" when not known */
+	bool pti_known, pti;  /* kernel page-table isolation */
+	char lockdown[20];    /* "none", "integrity", "confidentiality"; "unknown": securityfs cannot be read */
+	unsigned uid;         /* effective */
+	bool btf;             /* /sys/kernel/btf/vmlinux is there: exact sources need it */
+};
+
+/* 0; what cannot be found out is left as its unknown. */
+PW_API int pw_live_summary(struct pw_live_summary *out);
+
+/*
+ * Sets areas.v[].pfnmap of a process's space by the VmFlags of /proc/PID/smaps (pf: VM_PFNMAP, mm:
+ * VM_MIXEDMAP), which the kernel makes a whole walk of the process for: not done unless asked.
+ */
+PW_API int pw_live_mark_pfnmap(struct pw_space *space, struct pw_error *err);
+
+#endif
