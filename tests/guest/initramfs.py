@@ -3,13 +3,14 @@
 
     /init                    agent.c, linked statically: mounts, loads modules, runs commands
     /bin/busybox, /bin/*     busybox-static and a link an applet
-    /usr/bin/                pagewalk, mkmaps and the other test helpers (static)
+    /usr/bin/                pagewalk and the programs and scripts of tests/helpers
     /lib/modules/VERSION/    the modules asked for and what they need, with modules.dep for modprobe
     /lib/agent-modules       modules the agent loads before it can talk, one path a line
     /with/NAME               each file given by the caller
 """
 
 import functools
+import glob
 import hashlib
 import lzma
 import os
@@ -24,9 +25,9 @@ import kernels
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 BUSYBOX = "/bin/busybox"
-PROGRAMS = ("pagewalk", "tests/helpers/mkmaps", "tests/helpers/churn", "tests/helpers/hold",
-            "tests/helpers/walkmany")
 CHANNEL_MODULES = ("virtio_pci", "virtio_console")
+# Swap to compressed memory: lzo-rle is a module of its own up to 6.1.
+OPTIONAL_MODULES = ("zram", "lzo-rle")
 ETC = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n"
                   "other:x:1001:1001:other:/tmp:/bin/sh\n",
@@ -81,7 +82,7 @@ def read(path):
 def is_static(path):
     """True for an ELF executable with no program interpreter."""
     data = read(path)[:4096]
-    if data[:4] != b"\x7fELF":
+    if data[:4] != b"\x7fELF" or struct.unpack_from("<H", data, 16)[0] not in (2, 3):  # EXEC, DYN
         return False
     phoff, = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
@@ -101,15 +102,26 @@ def agent():
     return path
 
 
-def built(name):
-    """The newest static build of `name` ("pagewalk", "tests/helpers/mkmaps"), or None.
+def programs():
+    """{name: path} for /usr/bin: of each program the newest static build, and the helpers' scripts.
 
     $PAGEWALK_BUILD names a build directory; else the usual two are looked at.
     """
     given = os.environ.get("PAGEWALK_BUILD")
-    dirs = [given] if given else [os.path.join(TREE, "build", "static"), os.path.join(TREE, "build")]
-    paths = [p for p in (os.path.join(d, name) for d in dirs) if os.path.isfile(p) and is_static(p)]
-    return max(paths, key=os.path.getmtime, default=None)
+    found = {}
+    for d in [given] if given else [os.path.join(TREE, "build", "static"), os.path.join(TREE, "build")]:
+        for path in [os.path.join(d, "pagewalk"), *glob.glob(os.path.join(d, "tests/helpers/*"))]:
+            name = os.path.basename(path)
+            if os.path.isfile(path) and is_static(path) and \
+                    (name not in found or os.path.getmtime(path) > os.path.getmtime(found[name])):
+                found[name] = path
+    scripts = glob.glob(os.path.join(TREE, "tests", "helpers", "*"))
+    return found | {os.path.basename(s): s for s in scripts if read(s)[:2] == b"#!"}
+
+
+def built(name):
+    """The static build of one program, or None."""
+    return programs().get(os.path.basename(name))
 
 
 @functools.cache
@@ -179,16 +191,15 @@ def build(kernel, files=(), modules=()):
             c.link(f"bin/{name}", "busybox")
     for path, text in ETC.items():
         c.file(path, text.encode())
-    for program in PROGRAMS:
-        path = built(program)
-        if path:
-            c.file(f"usr/bin/{os.path.basename(path)}", read(path), 0o755)
+    for name, path in programs().items():
+        c.file(f"usr/bin/{name}", read(path), 0o755)
 
     root = f"lib/modules/{kernel.version}"
     early = [n for n, _, _ in module_closure(kernel, CHANNEL_MODULES)]
     c.file("lib/agent-modules", "".join(f"/{root}/{n}.ko\n" for n in early).encode())
     dep = ""
-    for name, data, depends in module_closure(kernel, [*CHANNEL_MODULES, *modules]):
+    optional = [m for m in OPTIONAL_MODULES if m.replace("-", "_") in _module_files(kernel)]
+    for name, data, depends in module_closure(kernel, [*CHANNEL_MODULES, *optional, *modules]):
         c.file(f"{root}/{name}.ko", data)
         dep += f"{name}.ko: {' '.join(f'{d}.ko' for d in depends)}\n"
     c.file(f"{root}/modules.dep", dep.encode())

@@ -67,3 +67,8 @@ def test_a_splat_in_the_kernel_log_is_noticed(g):
     else:
         raise RuntimeError("a WARNING after the mark passed as clean")
     g.assert_clean_log(g.log_mark())
+
+
+@guest_test()
+def test_swap_on_zram_can_be_had(g):
+    g.check("prepare-guest && grep -q zram0 /proc/swaps && swapoff /dev/zram0")

@@ -25,8 +25,9 @@ from channel import Channel, CommandTimeout, GuestError, Process  # noqa: F401
 from memory import Memory, parse_tlb
 from qmp import Qmp
 
-BOOT_TIMEOUT = 120
-DEFAULT_MODULES = ("zram",)
+BOOT_TIMEOUT = 180
+# A busy host stalls an emulated CPU for seconds; the kernel is not to take that for a fault.
+PATIENCE = "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 BAD_LOG = re.compile(
     r"\bBUG\b|WARNING:|Oops|general protection fault(,|: )|[Uu]nable to handle|KASAN|UBSAN|KFENCE|"
     r"possible (circular|recursive) locking|inconsistent lock state|INFO: (task|rcu|trying)|"
@@ -65,7 +66,7 @@ class Guest:
     cpu      added to `-cpu max`, e.g. ",-smep"
     mem, smp MiB, vCPUs
     files    host paths, or (name, path), that appear as /with/NAME
-    modules  kernel modules for `modprobe`, besides DEFAULT_MODULES
+    modules  kernel modules for `modprobe`, besides initramfs.OPTIONAL_MODULES
     qemu     further QEMU arguments
     """
 
@@ -100,8 +101,8 @@ class Guest:
         ram = os.path.join(self._directory(ram_directory(self.mem_mib)), "ram")
         initrd = os.path.join(self.directory, "initrd")
         with open(initrd, "wb") as f:
-            f.write(initramfs.build(self.kernel, files, [*DEFAULT_MODULES, *modules]))
-        append = "console=ttyS0 quiet panic=-1 log_buf_len=1M"
+            f.write(initramfs.build(self.kernel, files, modules))
+        append = f"console=ttyS0 quiet panic=-1 log_buf_len=1M {PATIENCE}"
         if self.levels == 4:
             append += " no5lvl"
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
