@@ -21,6 +21,8 @@ static const struct pw_mmu *mmu_of(const struct pw_render *r)
 {
 	const struct pw_space *space = r->head.space;
 
+	if (r->head.mmu)
+		return r->head.mmu;
 	if (space && space->npieces)
 		return &space->piece[0].mmu;
 	return r->head.target && r->head.target->mmu[0].arch ? &r->head.target->mmu[0] : NULL;
@@ -294,12 +296,21 @@ static void vma(struct pw_render *r, const struct pw_rec_vma *v)
 	pw_json_close(&j);
 }
 
-static void system_rec(struct pw_render *r, const struct pw_rec_system *s)
+static void system_rec(struct pw_render *r, const struct pw_live_summary *s)
 {
 	struct pw_json j;
 
 	open_rec(r, &j, "system");
-	pw_json_str(&j, "text", s->text);
+	pw_json_str(&j, "system", s->system);
+	pw_json_str(&j, "arch", s->arch);
+	pw_json_str(&j, "mode", s->mode[0] ? s->mode : NULL);
+	if (s->pti_known)
+		pw_json_bool(&j, "pti", s->pti);
+	else
+		pw_json_null(&j, "pti");
+	pw_json_str(&j, "lockdown", s->lockdown);
+	pw_json_num(&j, "uid", s->uid);
+	pw_json_bool(&j, "btf", s->btf);
 	pw_json_close(&j);
 }
 
@@ -364,7 +375,7 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 	uint64_t tables = 0;
 	struct pw_json j;
 
-	if (e->cut)
+	if (e->cut || e->of == PW_END_SPACE)
 		return;
 	for (unsigned i = 0; i < PW_NLEVELS; i++)
 		tables += e->walk.tables[i];

@@ -9,6 +9,7 @@
 #ifndef PW_RENDER_H
 #define PW_RENDER_H
 
+#include <pagewalk/live.h>
 #include <pagewalk/pagewalk.h>
 
 #include "column.h"
@@ -18,6 +19,7 @@
 struct pw_rec_head {
 	const char *command;
 	const struct pw_target *target; /* NULL: offline */
+	const struct pw_mmu *mmu;       /* of an offline command */
 	const struct pw_space *space;   /* NULL: not about one address space */
 	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
 	const char *what;               /* "user half"; NULL: nothing to add */
@@ -35,11 +37,7 @@ struct pw_joins {
 	char swap[32][32];              /* "swap0 (zram)" by type; "" unknown */
 };
 
-/* doctor: the running system, one source, and what auto would take. */
-struct pw_rec_system {
-	char text[256];
-};
-
+/* doctor: one source. */
 struct pw_rec_source {
 	const char *name;
 	struct pw_probe probe;
@@ -62,19 +60,24 @@ struct pw_rec_decoded {
 	const struct pw_mmu *mmu;
 	struct pw_entry entry;
 	bool explain; /* bit by bit */
+	bool guessed; /* nobody said that it is of that level */
 };
+
+/* What the sums are of: all there is, one space of several, or, at the end, these together. */
+enum pw_end_of { PW_END_ALL, PW_END_SPACE, PW_END_STREAM };
 
 /* Sums for the last line. */
 struct pw_rec_end {
+	enum pw_end_of of;
 	bool complete;              /* all was looked at, and nothing was unstable or unreadable */
 	bool cut;                   /* it broke off: what was put is not the whole answer */
 	uint64_t leaves;
 	uint64_t bytes[PW_NLEVELS]; /* mapped, by the level of the leaf */
 	uint64_t swapped, protnone;
 	uint64_t records;           /* processes, VMAs, addresses */
-	uint64_t mapped;            /* of the addresses */
 	uint64_t area_bytes;
 	bool hidden;                /* frame numbers were asked for and not given */
+	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
 	bool has_walk;              /* walk is filled in */
 	struct pw_walk_stats walk;
 };
@@ -90,7 +93,7 @@ struct pw_render_ops {
 	void (*translation)(struct pw_render *r, const struct pw_translation *t);
 	void (*process)(struct pw_render *r, const struct pw_process *p);
 	void (*vma)(struct pw_render *r, const struct pw_rec_vma *v);
-	void (*system)(struct pw_render *r, const struct pw_rec_system *s);
+	void (*system)(struct pw_render *r, const struct pw_live_summary *s);
 	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
 	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);

@@ -225,6 +225,16 @@ static void out_title(struct pw_render *r)
 	pw_out_char(o, '\n');
 }
 
+static void out_offline_title(struct pw_render *r)
+{
+	if (r->colour)
+		pw_out_str(r->out, PW_BOLD);
+	pw_out_name(r->out, r->head.what);
+	if (r->colour)
+		pw_out_str(r->out, PW_PLAIN);
+	pw_out_char(r->out, '\n');
+}
+
 /* Digits of the highest address that is likely to be shown. */
 static unsigned digits_of(const struct pw_rec_head *h)
 {
@@ -263,9 +273,11 @@ static void begin(struct pw_render *r)
 	pw_out_room(r->out, PW_OUT_ROW);
 	r->area = NULL;
 	r->hidden = r->between = false;
-	r->va_digits = digits_of(&r->head);
+	r->va_digits = r->view == PW_VIEW_TRANSLATE ? 8 : digits_of(&r->head); /* 8: as /proc/PID/maps pads */
 	if (r->head.target && r->view != PW_VIEW_PROCESSES && r->view != PW_VIEW_SOURCES && !r->noheadings)
 		out_title(r);
+	if (r->head.mmu && !r->noheadings)
+		out_offline_title(r);
 	if (streams(r->view)) {
 		set_stream_widths(r);
 		pw_row_head(r);
@@ -341,9 +353,11 @@ static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
 static void vmas_line(struct pw_render *r, const struct pw_rec_end *e)
 {
 	struct pw_out *o = r->out;
-	bool kernel = r->head.space->pid == 0, leaf_only = !e->walk.table_bytes;
+	bool kernel = e->of != PW_END_STREAM && r->head.space->pid == 0, leaf_only = !e->walk.table_bytes;
 	bool first = true;
 
+	if (e->of == PW_END_STREAM)
+		pw_out_str(o, "\ntotal: ");
 	pw_out_dec(o, e->records);
 	pw_out_str(o, kernel ? " regions  " : e->records == 1 ? " VMA  " : " VMAs  ");
 	pw_out_size(o, e->area_bytes, r->bytes);
@@ -361,8 +375,25 @@ static void vmas_line(struct pw_render *r, const struct pw_rec_end *e)
 		pw_out_size(o, e->swapped, r->bytes);
 		pw_out_str(o, " swapped");
 	}
-	if (!leaf_only)
+	if (!leaf_only && e->of != PW_END_SPACE)
 		pw_out_str(o, "; a shared table is charged to its lowest VMA");
+	pw_out_char(o, '\n');
+}
+
+/* "auto -> pagemap (leaf-only, no frames)" */
+static void auto_line(struct pw_render *r, const struct pw_rec_end *e)
+{
+	struct pw_out *o = r->out;
+
+	pw_out_str(o, "auto -> ");
+	if (e->picked) {
+		pw_out_str(o, e->picked->name);
+		pw_out_str(o, " (");
+		pw_out_str(o, pw_consistency_name(e->picked->consistency));
+		pw_out_str(o, e->hidden ? ", no frames)" : ")");
+	} else {
+		pw_out_str(o, "nothing");
+	}
 	pw_out_char(o, '\n');
 }
 
@@ -378,11 +409,15 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 	}
 	if (r->noheadings)
 		return;
-	if (r->view == PW_VIEW_VMAS)
+	if (r->view == PW_VIEW_SOURCES)
+		auto_line(r, e);
+	else if (r->view == PW_VIEW_VMAS)
 		vmas_line(r, e);
 	else if (e->has_walk)
 		walk_line(r, e);
-	if (r->hidden || e->hidden)
+	if (r->view == PW_VIEW_SOURCES)
+		return;
+	if ((r->hidden || e->hidden) && e->of != PW_END_SPACE && r->view != PW_VIEW_VMAS)
 		pw_out_str(r->out, "frame numbers hidden: needs CAP_SYS_ADMIN\n");
 }
 
@@ -409,14 +444,32 @@ static void source(struct pw_render *r, const struct pw_rec_source *s)
 	add_row(r, s);
 }
 
-static void system_line(struct pw_render *r, const struct pw_rec_system *s)
+static void word(struct pw_render *r, const char *before, const char *text)
+{
+	if (!*text)
+		return;
+	pw_out_str(r->out, before);
+	pw_out_name(r->out, text);
+}
+
+static void system_line(struct pw_render *r, const struct pw_live_summary *s)
 {
 	pw_out_room(r->out, PW_OUT_ROW);
+	if (r->noheadings)
+		return;
 	if (r->colour)
 		pw_out_str(r->out, PW_BOLD);
-	pw_out_name(r->out, s->text);
+	pw_out_name(r->out, s->system);
 	if (r->colour)
 		pw_out_str(r->out, PW_PLAIN);
+	word(r, "  ", s->arch);
+	word(r, " ", s->mode);
+	word(r, "  PTI ", s->pti_known ? s->pti ? "on" : "off" : "unknown");
+	word(r, "  lockdown ", s->lockdown);
+	if (!s->btf)
+		pw_out_str(r->out, "  no BTF");
+	pw_out_str(r->out, "  uid ");
+	pw_out_dec(r->out, s->uid);
 	pw_out_char(r->out, '\n');
 }
 

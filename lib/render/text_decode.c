@@ -155,7 +155,7 @@ void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d)
 	if (r->any)
 		pw_out_char(o, '\n');
 	r->any = true;
-	pw_out_str(o, "as a ");
+	pw_out_str(o, d->guessed ? "most likely a " : "as a ");
 	pw_out_str(o, pw_level_name(d->entry.level));
 	pw_out_str(o, " entry, ");
 	pw_out_str(o, d->entry.kind == PW_NONE ? "empty" : pw_kind_name(d->entry.kind));

@@ -73,7 +73,7 @@ static void c_perm(struct pw_render *r, const void *rec)
 	const struct pw_label *l = ((const struct pw_rec_entry *)rec)->label;
 
 	if (l->entry.kind == PW_SOFT)
-		pw_out_str(r->out, l->entry.has_swap ? "swap" : "soft");
+		pw_out_str(r->out, pw_is_swap(&l->entry) ? "swap" : "soft");
 	else if (l->entry.kind == PW_NONE)
 		pw_text_dash(r);
 	else
@@ -126,7 +126,7 @@ static void c_points(struct pw_render *r, const void *rec)
 		pw_out_str(r->out, "page  ");
 		break;
 	case PW_SOFT:
-		pw_out_str(r->out, entry_of(rec)->has_swap ? "swap" : "soft");
+		pw_out_str(r->out, pw_is_swap(entry_of(rec)) ? "swap" : "soft");
 		return;
 	case PW_NONE:
 		break;

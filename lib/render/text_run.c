@@ -53,7 +53,7 @@ static void c_perm(struct pw_render *r, const void *rec)
 		pw_text_dash(r);
 	} else if (run->kind == PW_SOFT) {
 		decode_first(run, &e);
-		pw_out_str(r->out, e.has_swap ? "swap" : "soft");
+		pw_out_str(r->out, pw_is_swap(&e) ? "swap" : "soft");
 	} else if (run->kind == PW_PROTNONE) {
 		pw_out_str(r->out, "----");
 	} else {

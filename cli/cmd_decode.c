@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "parse.h"
+#include "session.h"
+
+/* The architectural maximum: without the CPU's own number no address bit is called reserved. */
+#define MAXPHYADDR 52
+
+static void make_mmu(const struct args *args, struct pw_mmu *mmu)
+{
+	*mmu = (struct pw_mmu){
+		.arch = &pw_arch_x86_64,
+		.mode = pw_arch_mode(&pw_arch_x86_64, args->paging ? args->paging : 4),
+		.half = args->kernel ? PW_HALF_KERNEL : PW_HALF_USER,
+		.maxphyaddr = args->maxphyaddr ? args->maxphyaddr : MAXPHYADDR,
+	};
+	pw_x86_pat_linux(mmu->pat);
+}
+
+/*
+ * Which level a value is most likely of. The values do not tell: bits that are reserved at a level rule it
+ * out; else it is read as a pte, the kind that there is most of.
+ */
+static enum pw_level guess(const struct pw_mmu *mmu, uint64_t raw)
+{
+	struct pw_entry e;
+
+	for (unsigned i = mmu->mode->depth; i-- > 0;) {
+		mmu->arch->decode(mmu, mmu->mode->lv[i].level, raw, &e);
+		if (!e.reserved)
+			return e.level;
+	}
+	return PW_PTE;
+}
+
+static void put(struct session *s, const struct pw_mmu *mmu, enum pw_level level, uint64_t raw, bool explain)
+{
+	struct pw_rec_decoded d = { .mmu = mmu, .explain = explain, .guessed = !s->args->level };
+
+	mmu->arch->decode(mmu, level, raw, &d.entry);
+	s->render.ops->decoded(&s->render, &d);
+}
+
+static int decode(struct session *s, const struct pw_mmu *mmu, int level, uint64_t raw)
+{
+	char what[128];
+	const struct pw_rec_head head = { .command = "decode", .mmu = mmu, .what = what };
+	const struct pw_rec_end end = { .complete = true };
+	int rc;
+
+	snprintf(what, sizeof(what), "0x%016llx  %s %s  %s half  %u physical address bits", (unsigned long long)raw,
+		 mmu->arch->name, mmu->mode->name, s->args->kernel ? "kernel" : "user", mmu->maxphyaddr);
+	rc = session_begin(s, &head);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < mmu->mode->depth; i++)
+		if (level < 0 || level == (int)mmu->mode->lv[i].level)
+			put(s, mmu, mmu->mode->lv[i].level, raw, false);
+	if (!s->args->columns && !s->args->noheadings)
+		put(s, mmu, level < 0 ? guess(mmu, raw) : (enum pw_level)level, raw, true);
+	session_end(s, &end);
+	return s->status;
+}
+
+static int check_level(const struct pw_mmu *mmu, const char *name, int *level)
+{
+	*level = pw_level_parse(name, mmu->mode->depth);
+	for (unsigned i = 0; i < mmu->mode->depth; i++)
+		if (*level == (int)mmu->mode->lv[i].level)
+			return 0;
+	return usage_error(&cmd_decode, "--level: '%s' is no level of %s paging", name, mmu->mode->name);
+}
+
+static int run(struct args *args)
+{
+	struct pw_error err = { 0 };
+	struct pw_mmu mmu;
+	struct session s;
+	uint64_t raw;
+	int level = -1, rc;
+
+	if (args->nargs != 1)
+		return usage_error(&cmd_decode, "decode needs one VALUE");
+	if (args->arg[0][0] == '-')
+		return usage_error(&cmd_decode, "'%s' is no hexadecimal number of 64 bits", args->arg[0]);
+	if (parse_hex(args->arg[0], &raw, &err))
+		return usage_error(&cmd_decode, "%s", err.text);
+	if (args->maxphyaddr && (args->maxphyaddr < 32 || args->maxphyaddr > 52))
+		return usage_error(&cmd_decode, "--maxphyaddr is from 32 to 52");
+	make_mmu(args, &mmu);
+	if (args->level && check_level(&mmu, args->level, &level))
+		return STATUS_USAGE;
+	rc = session_open(&s, args, PW_VIEW_DECODE);
+	if (rc)
+		return rc;
+	s.status = decode(&s, &mmu, level, raw);
+	return session_close(&s);
+}
+
+static const struct option_def options[] = {
+	OPT("level", 'l', "LEVEL", OPT_TEXT, level, "pgd p4d pud pmd pte (pml5 pml4 pdpt pd pt); else each of them"),
+	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "an entry of the kernel half: no swap, no protection keys"),
+	OPT("maxphyaddr", 0, "BITS", OPT_NUMBER, maxphyaddr, "of the CPU: higher address bits are reserved (default: 52)"),
+	OPT_PAGING,
+	OPT_JSON,
+	OPT_OUTPUT,
+	OPT_COLUMNS,
+	OPT_BYTES,
+	OPT_NOHEADINGS,
+	OPT_COLOR,
+	OPT_HELP,
+	OPT_END,
+};
+
+const struct command cmd_decode = {
+	.name = "decode",
+	.args = "VALUE",
+	.summary = "explain a raw x86-64 entry, offline",
+	.about = "VALUE is hexadecimal. Software bits, whose meaning depends on the kernel, are named swN.\n",
+	.examples = "  pagewalk decode 0x80000001a2f3c867\n"
+		    "  pagewalk decode 80000001a2f3c8e7 --level pmd\n"
+		    "  pagewalk decode 104a3d067 --level pml4 --paging 5 --maxphyaddr 46 --json\n",
+	.options = options,
+	.run = run,
+	.view = PW_VIEW_DECODE,
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const struct command cmd_doctor, cmd_ps, cmd_translate, cmd_dump, cmd_vmas, cmd_decode;
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session.h"
+
+static void say(const char *fmt, va_list args)
+{
+	fputs("pagewalk: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
+void complain(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(fmt, args);
+	va_end(args);
+}
+
+int usage_error(const struct command *cmd, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(fmt, args);
+	va_end(args);
+	if (cmd)
+		fprintf(stderr, "Try 'pagewalk %s --help'.\n", cmd->name);
+	return STATUS_USAGE;
+}
+
+static bool want_colour(const struct args *args)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (args->colour && !strcmp(args->colour, "always"))
+		return true;
+	if (args->json || args->output || (args->colour && !strcmp(args->colour, "never")))
+		return false;
+	return isatty(STDOUT_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+int session_open(struct session *s, const struct args *args, enum pw_view view)
+{
+	*s = (struct session){ .args = args };
+	if (args->json && (args->columns || args->noheadings)) {
+		complain("--%s is for text: JSON has all keys always", args->columns ? "columns" : "noheadings");
+		return STATUS_USAGE;
+	}
+	if (pw_out_init(&s->out, STDOUT_FILENO)) {
+		complain("out of memory");
+		return STATUS_FAILED;
+	}
+	s->render = (struct pw_render){
+		.ops = args->json ? &pw_render_json : &pw_render_text,
+		.out = &s->out,
+		.colour = !args->json && want_colour(args),
+		.bytes = args->bytes,
+		.noheadings = args->noheadings,
+	};
+	if (pw_render_columns(&s->render, view, args->columns, &s->err)) {
+		complain("%s", s->err.text);
+		pw_out_free(&s->out);
+		return STATUS_USAGE;
+	}
+	return 0;
+}
+
+int session_target(struct session *s)
+{
+	struct pw_target_opts opts = {
+		.size = sizeof(opts),
+		.source = s->args->source,
+		.paging = s->args->paging,
+	};
+	int rc = pw_target_open(&opts, &s->target, &s->err);
+
+	if (rc) {
+		complain("%s", s->err.text[0] ? s->err.text : strerror(-rc));
+		s->status = STATUS_FAILED;
+		return s->status;
+	}
+	if (s->target->os && !strcmp(s->target->os->name, "live"))
+		joins_load(&s->joins);
+	return 0;
+}
+
+int session_space(struct session *s, const char *text, struct pw_space *space)
+{
+	struct pw_select sel;
+	int rc = pw_select_parse(text, &sel, &s->err);
+
+	s->status = STATUS_USAGE;
+	if (!rc) {
+		s->status = STATUS_FAILED;
+		rc = pw_target_space(s->target, &sel, space, &s->err);
+	}
+	if (rc) {
+		complain("%s", s->err.text[0] ? s->err.text : strerror(-rc));
+		return s->status;
+	}
+	s->status = STATUS_DONE;
+	return 0;
+}
+
+static int open_output(struct session *s)
+{
+	const char *path = s->args->output;
+
+	if (!path || s->out.fd != STDOUT_FILENO)
+		return 0;
+	s->out.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (s->out.fd >= 0)
+		return 0;
+	complain("%s: %s", path, strerror(errno));
+	s->out.fd = STDOUT_FILENO;
+	s->status = STATUS_FAILED;
+	return s->status;
+}
+
+int session_begin(struct session *s, const struct pw_rec_head *head)
+{
+	int rc = open_output(s);
+
+	if (rc)
+		return rc;
+	s->render.head = *head;
+	s->render.head.target = s->target;
+	s->render.head.joins = &s->joins;
+	s->render.ops->begin(&s->render);
+	return 0;
+}
+
+void session_end(struct session *s, const struct pw_rec_end *end)
+{
+	struct pw_rec_end e = *end;
+
+	e.complete = e.complete && !e.walk.unstable && !e.walk.unreadable && !e.walk.truncated;
+	s->render.ops->end(&s->render, &e);
+	if (!e.complete)
+		s->status = STATUS_PARTIAL;
+}
+
+void session_cut(struct session *s, int rc, const char *what)
+{
+	struct pw_rec_end e = { .cut = true };
+
+	if (s->out.error)
+		return;
+	s->render.ops->end(&s->render, &e);
+	pw_out_flush(&s->out);
+	if (rc == -ESRCH)
+		complain("%s: the process is gone", what);
+	else
+		complain("%s: %s", what, rc == -ENOMEM ? "out of memory" : strerror(-rc));
+	s->status = STATUS_PARTIAL;
+}
+
+int session_close(struct session *s)
+{
+	pw_out_flush(&s->out);
+	if (s->args->output && s->out.fd != STDOUT_FILENO && close(s->out.fd) && !s->out.error)
+		s->out.error = errno;
+	if (s->out.error && s->out.error != EPIPE) {
+		complain("%s: %s", s->args->output ? s->args->output : "standard output", strerror(s->out.error));
+		s->status = STATUS_FAILED;
+	} else if (s->out.error) {
+		s->status = STATUS_DONE;
+	}
+	pw_render_free(&s->render);
+	pw_out_free(&s->out);
+	pw_target_close(s->target);
+	joins_free(&s->joins);
+	return s->status;
+}
+
+const char *space_name(const struct pw_space *space, const char *text, char buf[64])
+{
+	if (space->pid && !strchr(text, ':'))
+		snprintf(buf, 64, "%d", (int)space->pid);
+	else if (space->pid && strncmp(text, "name:", 5))
+		snprintf(buf, 64, "%d%.32s", (int)space->pid, strchr(text, ':'));
+	else if (space->pid)
+		snprintf(buf, 64, "%d", (int)space->pid);
+	else
+		snprintf(buf, 64, "%.63s", text);
+	return buf;
+}
+
+void keep_half(struct pw_space *space, enum pw_half half)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < space->npieces; i++)
+		if (space->piece[i].mmu.half == half)
+			space->piece[n++] = space->piece[i];
+	space->npieces = n;
+}
