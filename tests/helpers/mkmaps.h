@@ -93,8 +93,8 @@ int mk_ram_file(size_t len);
 
 /*
  * Attributes of a page that was written, and of one that lost its write permission since. Accessed
- * is not among them: a kernel with MGLRU clears it whenever kswapd wakes, so that it can only be
- * expected where aging does not look (locked memory, hugetlb, the vDSO, device memory).
+ * is not among them: a kernel with MGLRU clears it whenever kswapd wakes, even in locked memory. It
+ * can only be expected of pages that are on no LRU list (hugetlb, the vDSO, device memory).
  */
 #define MK_WRITTEN	"dirty,soft-dirty"
 #define MK_WAS_WRITTEN	"dirty|saved-dirty,soft-dirty"

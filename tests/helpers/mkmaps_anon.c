@@ -145,7 +145,7 @@ int mk_mlock(struct mk_state *st)
 	if (mlock(p, len))
 		return mk_absent_errno(st, "mlock");
 	strcpy(st->vmflags, "lo");
-	mk_leaf(st, p, len, MK_PAGE, "rw-", "accessed," MK_WRITTEN, NULL);
+	mk_leaf(st, p, len, MK_PAGE, "rw-", MK_WRITTEN, NULL);
 	return 0;
 }
 

@@ -111,7 +111,7 @@ int mk_memfd_secret(struct mk_state *st)
 	if (!p)
 		return mk_absent_errno(st, "mmap");
 	mk_write(p, len);
-	mk_leaf(st, p, len, MK_PAGE, "rw-", "accessed," MK_WRITTEN, "shared=1 secret=1");
+	mk_leaf(st, p, len, MK_PAGE, "rw-", MK_WRITTEN, "shared=1 secret=1");
 	return 0;
 }
 
