@@ -146,8 +146,7 @@ static int check_pagemap_way(struct pw_source *src, struct pw_kernel *k, struct 
  * swapper_pg_dir is an address in the kernel's image. It is believed when its entry for the direct map
  * is that of our own pgd: all kernel halves share those tables.
  */
-static uint64_t find_kernel_root(struct pw_source *src, const struct pw_kernel *k, const struct pw_facts *facts,
-				 const struct pw_mode *mode)
+static uint64_t find_kernel_root(struct pw_source *src, const struct pw_kernel *k, const struct pw_mode *mode)
 {
 	uint64_t slot = pw_index(&mode->lv[0], k->own_pgd) * 8, root, ours, theirs;
 
@@ -157,7 +156,6 @@ static uint64_t find_kernel_root(struct pw_source *src, const struct pw_kernel *
 	if (root & 0xfff || src->ops->read(src, root + slot, &theirs, sizeof(theirs)) ||
 	    pw_read_word(src, k->own_pgd + slot, &ours))
 		return PW_PA_NONE;
-	(void)facts;
 	return ((ours ^ theirs) & ~pw_arch_x86_64.hw_volatile(mode->lv[0].level)) ? PW_PA_NONE : root;
 }
 
@@ -217,6 +215,6 @@ int pw_kernel_facts(struct pw_target *t, struct pw_kernel *k, struct pw_error *e
 	t->facts.pti = pw_cpu_flag(cpuinfo, "pti");
 	fill_mmu(t, k, cpuinfo, enc_mask | k->info.sme_mask);
 	free(cpuinfo);
-	t->facts.kernel_root = find_kernel_root(&t->source, k, &t->facts, t->mmu[PW_HALF_KERNEL].mode);
+	t->facts.kernel_root = find_kernel_root(&t->source, k, t->mmu[PW_HALF_KERNEL].mode);
 	return 0;
 }

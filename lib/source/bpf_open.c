@@ -123,6 +123,9 @@ int pw_bpf_load(struct pw_bpf *b, struct pw_error *err)
 	char why[200];
 	int rc;
 
+	/* Not everything that is needed later is needed for loading: say all that is missing at once. */
+	if (bpf_denied(why, sizeof(why)))
+		return pw_error_set(err, -EPERM, "bpf: %s", why);
 	if (pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
 		rc = -EPERM;
 	else
