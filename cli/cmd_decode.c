@@ -10,6 +10,43 @@
 /* The architectural maximum: without the CPU's own number no address bit is called reserved. */
 #define MAXPHYADDR 52
 
+static const struct {
+	const char *name;
+	uint32_t bits;
+} dialects[] = {
+	{ "none", 0 },
+	{ "recent", PW_DIALECT_SOFT_DIRTY | PW_DIALECT_UFFD_WP | PW_DIALECT_SAVED_DIRTY | PW_DIALECT_NOPTISHADOW |
+			    PW_DIALECT_KERNEL_4K },
+	{ "soft-dirty", PW_DIALECT_SOFT_DIRTY },
+	{ "uffd-wp", PW_DIALECT_UFFD_WP },
+	{ "devmap57", PW_DIALECT_DEVMAP_57 },
+	{ "devmap58", PW_DIALECT_DEVMAP_58 },
+	{ "saved-dirty", PW_DIALECT_SAVED_DIRTY },
+	{ "noptishadow", PW_DIALECT_NOPTISHADOW },
+	{ "kernel-4k", PW_DIALECT_KERNEL_4K },
+};
+
+static int parse_dialect(const char *list, uint32_t *out)
+{
+	uint32_t bits = 0;
+
+	for (;;) {
+		size_t len = strcspn(list, ","), i = 0;
+
+		while (i < sizeof(dialects) / sizeof(dialects[0]) &&
+		       (strlen(dialects[i].name) != len || strncmp(dialects[i].name, list, len)))
+			i++;
+		if (i == sizeof(dialects) / sizeof(dialects[0]))
+			return usage_error(&cmd_decode, "--dialect: '%.*s' is not known", (int)len, list);
+		bits |= dialects[i].bits;
+		if (!list[len])
+			break;
+		list += len + 1;
+	}
+	*out = bits ? bits | PW_DIALECT_KNOWN : 0;
+	return 0;
+}
+
 static void make_mmu(const struct args *args, struct pw_mmu *mmu)
 {
 	*mmu = (struct pw_mmu){
@@ -47,13 +84,14 @@ static void put(struct session *s, const struct pw_mmu *mmu, enum pw_level level
 
 static int decode(struct session *s, const struct pw_mmu *mmu, int level, uint64_t raw)
 {
-	char what[128];
+	char what[160];
 	const struct pw_rec_head head = { .command = "decode", .mmu = mmu, .what = what };
 	const struct pw_rec_end end = { .complete = true };
 	int rc;
 
-	snprintf(what, sizeof(what), "0x%016llx  %s %s  %s half  %u physical address bits", (unsigned long long)raw,
-		 mmu->arch->name, mmu->mode->name, s->args->kernel ? "kernel" : "user", mmu->maxphyaddr);
+	snprintf(what, sizeof(what), "0x%016llx  %s %s  %s half  MAXPHYADDR %u  software bits: %.40s",
+		 (unsigned long long)raw, mmu->arch->name, mmu->mode->name, s->args->kernel ? "kernel" : "user",
+		 mmu->maxphyaddr, s->args->dialect ? s->args->dialect : "recent Linux");
 	rc = session_begin(s, &head);
 	if (rc)
 		return rc;
@@ -92,6 +130,8 @@ static int run(struct args *args)
 	if (args->maxphyaddr && (args->maxphyaddr < 32 || args->maxphyaddr > 52))
 		return usage_error(&cmd_decode, "--maxphyaddr is from 32 to 52");
 	make_mmu(args, &mmu);
+	if (parse_dialect(args->dialect ? args->dialect : "recent", &mmu.dialect))
+		return STATUS_USAGE;
 	if (args->level && check_level(&mmu, args->level, &level))
 		return STATUS_USAGE;
 	rc = session_open(&s, args, PW_VIEW_DECODE);
@@ -105,6 +145,7 @@ static const struct option_def options[] = {
 	OPT("level", 'l', "LEVEL", OPT_TEXT, level, "pgd p4d pud pmd pte (pml5 pml4 pdpt pd pt); else each of them"),
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "an entry of the kernel half: no swap, no protection keys"),
 	OPT("maxphyaddr", 0, "BITS", OPT_NUMBER, maxphyaddr, "of the CPU: higher address bits are reserved (default: 52)"),
+	OPT("dialect", 0, "LIST", OPT_TEXT, dialect, "software bits' names: recent (default), none, soft-dirty, ..."),
 	OPT_PAGING,
 	OPT_JSON,
 	OPT_OUTPUT,
@@ -120,7 +161,9 @@ const struct command cmd_decode = {
 	.name = "decode",
 	.args = "VALUE",
 	.summary = "explain a raw x86-64 entry, offline",
-	.about = "VALUE is hexadecimal. Software bits, whose meaning depends on the kernel, are named swN.\n",
+	.about = "VALUE is hexadecimal. What software bits mean depends on the kernel: --dialect has those of recent\n"
+		 "Linux, none (they are named swN), or a list of soft-dirty uffd-wp devmap57 devmap58\n"
+		 "saved-dirty noptishadow kernel-4k.\n",
 	.examples = "  pagewalk decode 0x80000001a2f3c867\n"
 		    "  pagewalk decode 80000001a2f3c8e7 --level pmd\n"
 		    "  pagewalk decode 104a3d067 --level pml4 --paging 5 --maxphyaddr 46 --json\n",

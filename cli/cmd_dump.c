@@ -144,8 +144,10 @@ static int dump(struct dump *d, const struct ranges *ranges)
 		.what = what_of(d->space, ranges),
 		.va = ranges->v ? ranges->v[0] : (struct pw_range){ 0, UINT64_MAX },
 	};
-	int rc = session_begin(s, &head);
+	int rc;
 
+	session_regions(s, d->space);
+	rc = session_begin(s, &head);
 	if (rc)
 		return rc;
 	rc = walk(d, ranges);
@@ -156,13 +158,24 @@ static int dump(struct dump *d, const struct ranges *ranges)
 	return s->status;
 }
 
+/* Names of the kernel's regions count, too. */
+static int find_range(struct dump *d, const char *text, struct ranges *out)
+{
+	int rc = parse_range(d->space, text, out, &d->s->err);
+
+	if (rc != -ENOENT)
+		return rc;
+	session_regions(d->s, d->space);
+	return parse_range(d->space, text, out, &d->s->err);
+}
+
 static int in_space(struct dump *d)
 {
 	struct session *s = d->s;
 	struct ranges ranges = { 0 };
 	const char *text = s->args->nargs > 1 ? s->args->arg[1] : NULL;
 
-	if (text && parse_range(d->space, text, &ranges, &s->err)) {
+	if (text && find_range(d, text, &ranges)) {
 		complain("%s", s->err.text);
 		s->status = STATUS_USAGE;
 	} else {

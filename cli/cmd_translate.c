@@ -177,6 +177,8 @@ static int translate(struct session *s, struct pw_space *space)
 	int rc = check_addresses(s);
 
 	if (!rc)
+		session_regions(s, space);
+	if (!rc)
 		rc = session_begin(s, &head);
 	if (rc)
 		return rc;

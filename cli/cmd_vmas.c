@@ -162,12 +162,23 @@ static void sort(struct vmas *d)
 
 /* ---- one target ---- */
 
+/* [vsyscall] is in a process's map, but in the kernel half. */
+static bool looked_at(const struct pw_space *space, const struct pw_area *area)
+{
+	for (size_t i = 0; i < space->npieces; i++)
+		if (space->piece[i].va.lo <= area->lo && area->last <= space->piece[i].va.last)
+			return true;
+	return false;
+}
+
 static void put_all(struct vmas *d)
 {
 	size_t n = d->space->areas.n;
 
 	sort(d);
 	for (size_t i = 0; i < n; i++) {
+		if (!looked_at(d->space, d->v[i].area))
+			continue;
 		d->end.records++;
 		d->end.area_bytes += d->v[i].area->last - d->v[i].area->lo + 1;
 		d->s->render.ops->vma(&d->s->render, &d->v[i]);

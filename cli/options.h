@@ -12,7 +12,7 @@
 #include <pagewalk/error.h>
 
 struct args {
-	const char *source, *output, *columns, *sort, *level;
+	const char *source, *output, *columns, *sort, *level, *dialect;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, help;

@@ -50,7 +50,7 @@ static bool want_colour(const struct args *args)
 
 int session_open(struct session *s, const struct args *args, enum pw_view view)
 {
-	*s = (struct session){ .args = args };
+	*s = (struct session){ .args = args, .regions.pin.pagemap_fd = -1 };
 	if (args->json && (args->columns || args->noheadings)) {
 		complain("--%s is for text: JSON has all keys always", args->columns ? "columns" : "noheadings");
 		return STATUS_USAGE;
@@ -109,6 +109,35 @@ int session_space(struct session *s, const char *text, struct pw_space *space)
 	}
 	s->status = STATUS_DONE;
 	return 0;
+}
+
+static const struct pw_piece *kernel_piece(const struct pw_space *space)
+{
+	for (size_t i = 0; i < space->npieces; i++)
+		if (space->piece[i].mmu.half == PW_HALF_KERNEL)
+			return &space->piece[i];
+	return NULL;
+}
+
+void session_regions(struct session *s, struct pw_space *space)
+{
+	const struct pw_select kernel = { .kind = PW_SELECT_KERNEL };
+	const struct pw_piece *piece = kernel_piece(space);
+	struct pw_areas *areas = &space->areas, *regions = &s->regions.areas;
+	struct pw_area *v;
+	size_t n = areas->n;
+
+	if (!piece || !space->pid || regions->v || pw_target_space(s->target, &kernel, &s->regions, NULL))
+		return;
+	/* What a process has up there ([vsyscall]) gives way: areas are disjoint. */
+	while (n && areas->v[n - 1].last >= piece->va.lo)
+		n--;
+	v = reallocarray(areas->v, n + regions->n + 1, sizeof(*v));
+	if (!v)
+		return;
+	memcpy(v + n, regions->v, regions->n * sizeof(*v));
+	areas->v = v;
+	areas->n = n + regions->n;
 }
 
 static int open_output(struct session *s)
@@ -176,6 +205,7 @@ int session_close(struct session *s)
 		s->status = STATUS_DONE;
 	}
 	pw_render_free(&s->render);
+	pw_space_free(&s->regions);
 	pw_out_free(&s->out);
 	pw_target_close(s->target);
 	joins_free(&s->joins);

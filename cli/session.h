@@ -25,6 +25,7 @@ struct session {
 	struct pw_render render;
 	struct pw_target *target;
 	struct pw_joins joins;
+	struct pw_space regions; /* of the kernel, for a process's kernel half */
 	struct pw_error err;
 	enum status status;
 };
@@ -46,6 +47,9 @@ int session_target(struct session *s);
 
 /* A TARGET's space. 0 or a status, after a complaint. */
 int session_space(struct session *s, const char *text, struct pw_space *space);
+
+/* Names the kernel's regions in a process's space, as far as they are known. */
+void session_regions(struct session *s, struct pw_space *space);
 
 /* Starts output: the head of what follows. 0 or a status. */
 int session_begin(struct session *s, const struct pw_rec_head *head);

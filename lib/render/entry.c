@@ -36,7 +36,7 @@ static void fill(struct pw_render *r, struct pw_label *l, const struct pw_span *
 	if (l->entry.perm == PW_PERM_UNKNOWN)
 		l->perm = PW_PERM_UNKNOWN;
 	else
-		l->perm = l->entry.hw ? l->entry.perm & span->perm_above : 0;
+		l->perm = l->entry.hw && !l->entry.reserved ? l->entry.perm & span->perm_above : 0;
 
 	pw_out_room(o, PW_OUT_ROW);
 	start = o->len;
@@ -104,6 +104,22 @@ void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_labe
 		if (!pw_render_alive(r))
 			return;
 	}
+}
+
+void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_label_fn label, pw_entry_fn fn)
+{
+	const struct pw_step step = {
+		.piece = hole->piece,
+		.level = hole->level,
+		.depth = hole->depth,
+		.perm_above = hole->perm_above,
+		.va = hole->va,
+		.slot_pa = hole->slot_pa,
+		.raw = hole->raw,
+	};
+
+	if (hole->slot_pa != PW_PA_NONE && hole->raw)
+		pw_entry_alone(r, &step, label, fn);
 }
 
 void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_label_fn label, pw_entry_fn fn)

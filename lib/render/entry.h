@@ -36,8 +36,9 @@ typedef void (*pw_entry_fn)(struct pw_render *r, const struct pw_rec_entry *rec)
 /* Calls fn for each entry that is not empty. */
 void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_label_fn label, pw_entry_fn fn);
 
-/* One entry alone: a step, or what a hole is below of. */
+/* One entry alone: a step; or the entry that a hole is below of, if there is one. */
 void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_label_fn label, pw_entry_fn fn);
+void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_label_fn label, pw_entry_fn fn);
 
 static inline uint64_t pw_entry_table(const struct pw_rec_entry *rec)
 {

@@ -184,19 +184,10 @@ static void span(struct pw_render *r, const struct pw_span *span)
 
 static void hole(struct pw_render *r, const struct pw_hole *hole)
 {
-	struct pw_step above = {
-		.piece = hole->piece,
-		.level = hole->level,
-		.depth = hole->depth,
-		.perm_above = hole->perm_above,
-		.va = hole->va,
-		.slot_pa = hole->slot_pa,
-		.raw = hole->raw,
-	};
 	struct pw_json j;
 
-	if (hole->slot_pa != PW_PA_NONE && hole->raw && r->view == PW_VIEW_TREE)
-		step(r, &above);
+	if (r->view == PW_VIEW_TREE)
+		pw_entry_of_hole(r, hole, put_label, put_entry);
 	open_rec(r, &j, "hole");
 	pw_json_str(&j, "target", r->head.name);
 	pw_json_hex(&j, "va", hole->va);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "bits.h"
 #include "text.h"
 
 #define VIEW(v, name) [v] = { pw_##name##_columns, &pw_##name##_ncolumns }
@@ -161,7 +162,7 @@ void pw_text_swap(struct pw_render *r, unsigned type)
 		pw_out_name(r->out, j->swap[type]);
 		return;
 	}
-	pw_out_str(r->out, "type ");
+	pw_out_str(r->out, pw_is_swap_type(type) ? "swap" : "type ");
 	pw_out_dec(r->out, type);
 }
 
@@ -244,10 +245,14 @@ static unsigned digits_of(const struct pw_rec_head *h)
 	for (size_t i = 0; space && i < space->npieces; i++)
 		if (space->piece[i].va.last >> 63 && space->piece[i].va.lo <= h->va.last)
 			return 16;
-	if (space && space->areas.n)
-		top = space->areas.v[space->areas.n - 1].last;
-	else if (space && space->npieces)
+	if (space && space->npieces)
 		top = space->piece[0].va.last;
+	for (size_t i = space ? space->areas.n : 0; i-- > 0;) {
+		if (space->areas.v[i].last <= space->piece[0].va.last) {
+			top = space->areas.v[i].last;
+			break;
+		}
+	}
 	return top >> 56 ? 16 : top >> 48 ? 14 : 12;
 }
 
@@ -347,6 +352,8 @@ static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
 	}
 	if (e->walk.unreadable)
 		number_part(r, e->walk.unreadable, " unreadable");
+	if (e->walk.aliases)
+		number_part(r, e->walk.aliases, e->walk.aliases == 1 ? " alias" : " aliases");
 	pw_out_char(r->out, '\n');
 }
 

@@ -183,18 +183,7 @@ void pw_text_span(struct pw_render *r, const struct pw_span *span)
 /* A line of its own form; where an entry leads there, that entry comes first. */
 void pw_text_hole(struct pw_render *r, const struct pw_hole *hole)
 {
-	struct pw_step step = {
-		.piece = hole->piece,
-		.level = hole->level,
-		.depth = hole->depth,
-		.perm_above = hole->perm_above,
-		.va = hole->va,
-		.slot_pa = hole->slot_pa,
-		.raw = hole->raw,
-	};
-
-	if (hole->slot_pa != PW_PA_NONE && hole->raw)
-		pw_text_step(r, &step);
+	pw_entry_of_hole(r, hole, put_label, put_entry);
 	pw_out_room(r->out, PW_OUT_ROW);
 	if (r->colour && hole->reason != PW_HOLE_ALIAS)
 		pw_out_str(r->out, PW_YELLOW);

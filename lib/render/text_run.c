@@ -13,6 +13,15 @@ static bool in_memory(const struct pw_run *run)
 	return !run->is_hole && (run->kind == PW_LEAF || run->kind == PW_PROTNONE);
 }
 
+/* The CPU faults on such a leaf: it maps nothing. */
+static bool reserved(const struct pw_run *run)
+{
+	struct pw_entry e;
+
+	decode_first(run, &e);
+	return run->kind == PW_LEAF && e.reserved;
+}
+
 static void c_range(struct pw_render *r, const void *rec)
 {
 	const struct pw_run *run = rec;
@@ -54,7 +63,7 @@ static void c_perm(struct pw_render *r, const void *rec)
 	} else if (run->kind == PW_SOFT) {
 		decode_first(run, &e);
 		pw_out_str(r->out, pw_is_swap(&e) ? "swap" : "soft");
-	} else if (run->kind == PW_PROTNONE) {
+	} else if (run->kind == PW_PROTNONE || reserved(run)) {
 		pw_out_str(r->out, "----");
 	} else {
 		pw_text_perm(r, run->perm);
@@ -113,21 +122,40 @@ static void c_dirty(struct pw_render *r, const void *rec)
 	percent(r, rec, ((const struct pw_run *)rec)->dirty, true);
 }
 
-static void frames(struct pw_render *r, const struct pw_run *run)
+static void extents(struct pw_render *r, const struct pw_run *run)
 {
 	struct pw_out *o = r->out;
-	uint64_t bytes = run->pages * run->page_size;
 
 	if (run->pa == PW_PA_NONE || run->extents == 0) {
 		pw_text_pa(r, PW_PA_NONE, true);
 	} else if (run->extents == 1) {
 		pw_text_pa(r, run->pa, false);
+		if (run->kind == PW_PROTNONE)
+			return; /* the word before takes the room */
 		pw_out_char(o, '-');
-		pw_out_hex_end(o, run->pa + bytes - 1, 1);
+		pw_out_hex_end(o, run->pa + run->pages * run->page_size - 1, 1);
 	} else {
 		pw_out_dec(o, run->extents);
 		pw_out_str(o, " extents");
 	}
+}
+
+static void hole_phys(struct pw_render *r, const struct pw_run *run)
+{
+	static const char *const what[] = {
+		[PW_HOLE_UNSTABLE] = "unstable",
+		[PW_HOLE_UNREADABLE] = "unreadable table",
+		[PW_HOLE_NOT_RAM] = "table outside RAM",
+		[PW_HOLE_RESERVED] = "reserved bits: faults",
+		[PW_HOLE_ALIAS] = "alias of ",
+		[PW_HOLE_BUDGET] = "not looked at",
+	};
+
+	pw_out_str(r->out, what[run->reason]);
+	if (run->reason == PW_HOLE_ALIAS)
+		pw_out_hexn(r->out, run->alias_va, r->va_digits);
+	else
+		r->cell_colour = PW_YELLOW;
 }
 
 static void c_phys(struct pw_render *r, const void *rec)
@@ -136,9 +164,7 @@ static void c_phys(struct pw_render *r, const void *rec)
 	struct pw_entry e;
 
 	if (run->is_hole) {
-		if (run->reason != PW_HOLE_ALIAS)
-			r->cell_colour = PW_YELLOW;
-		pw_text_reason(r, run->reason, run->level, run->alias_va);
+		hole_phys(r, run);
 		return;
 	}
 	if (run->kind == PW_SOFT) {
@@ -149,9 +175,14 @@ static void c_phys(struct pw_render *r, const void *rec)
 			pw_text_dash(r);
 		return;
 	}
-	frames(r, run);
+	if (reserved(run)) {
+		pw_out_str(r->out, "reserved bits: faults");
+		r->cell_colour = PW_YELLOW;
+		return;
+	}
 	if (run->kind == PW_PROTNONE)
-		pw_out_str(r->out, " protnone");
+		pw_out_str(r->out, "protnone ");
+	extents(r, run);
 }
 
 static void c_name(struct pw_render *r, const void *rec)

@@ -203,7 +203,7 @@ static void soft_why(struct pw_render *r, const struct pw_translation *t)
 
 	decode_last(t, &e);
 	if (e.has_swap) {
-		pw_out_str(o, pw_is_swap(&e) ? "not in memory: swap " : "not in memory (migration, hwpoison or a marker): ");
+		pw_out_str(o, pw_is_swap(&e) ? "not in memory: " : "not in memory (migration, hwpoison or a marker): ");
 		pw_text_swap(r, e.swap_type);
 		pw_out_str(o, ", offset 0x");
 		pw_out_hex(o, e.swap_offset);
