@@ -111,7 +111,7 @@ class Mkmaps:
 
     def __init__(self, g, *args, timeout=120, **how):
         self.process = g.spawn(["mkmaps", *args], stdin=None, **how)
-        self.process.wait_line(rb"^ready", timeout)
+        self.process.wait_line(rb"(?m)^ready ", timeout)
         text = self.process.stdout.decode()
         self.pid = int(re.search(r"^pid (\d+)$", text, re.M)[1])
         self.absent = dict(re.findall(r"^absent (\S+) (.*)$", text, re.M))
