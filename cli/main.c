@@ -50,8 +50,26 @@ static int run(const struct command *cmd, int argc, char **argv)
 	return status;
 }
 
+/* Options may stand before the command too: the index of the first word that is neither one nor its value. */
+static int command_at(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		bool skip = false;
+
+		if (argv[i][0] != '-')
+			return i;
+		for (size_t c = 0; c < NCOMMANDS && !skip; c++)
+			skip = options_take_next(commands[c], argv[i]);
+		i += skip;
+	}
+	return argc;
+}
+
 int main(int argc, char **argv)
 {
+	const struct command *cmd;
+	int at;
+
 	/* A closed pipe then is a failed write, which ends the command quietly. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
@@ -74,8 +92,12 @@ int main(int argc, char **argv)
 			options_dump(commands[i]);
 		return STATUS_DONE;
 	}
-	if (find(argv[1]))
-		return run(find(argv[1]), argc - 2, argv + 2);
-	complain("what is '%s'? 'pagewalk --help' lists the commands", argv[1]);
-	return STATUS_USAGE;
+	at = command_at(argc, argv);
+	if (at == argc || !find(argv[at])) {
+		complain("what is '%s'? 'pagewalk --help' lists the commands", argv[at < argc ? at : 1]);
+		return STATUS_USAGE;
+	}
+	cmd = find(argv[at]);
+	memmove(argv + 2, argv + 1, (at - 1) * sizeof(*argv));
+	return run(cmd, argc - 2, argv + 2);
 }

@@ -123,6 +123,19 @@ static int parse_short(const struct command *cmd, int argc, char **argv, int *i,
 	return 0;
 }
 
+bool options_take_next(const struct command *cmd, const char *word)
+{
+	const struct option_def *o;
+
+	if (word[0] != '-' || !word[1])
+		return false;
+	if (word[1] != '-')
+		o = word[2] ? NULL : find_short(cmd, word[1]);
+	else
+		o = strchr(word, '=') || !word[2] ? NULL : find_long(cmd, word + 2, strlen(word + 2));
+	return o && o->arg;
+}
+
 int options_parse(const struct command *cmd, int argc, char **argv, struct args *args, struct pw_error *err)
 {
 	bool only_args = false;

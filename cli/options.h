@@ -58,6 +58,9 @@ struct command {
 /* Fills args in. args->arg is malloc'ed. -EINVAL with a text. */
 int options_parse(const struct command *cmd, int argc, char **argv, struct args *args, struct pw_error *err);
 
+/* Whether the word is an option of the command whose value is the next word. */
+bool options_take_next(const struct command *cmd, const char *word);
+
 /* To standard output. */
 void options_help(const struct command *cmd);
 
