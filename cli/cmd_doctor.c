@@ -17,7 +17,8 @@ static const struct pw_source_ops *open_auto(struct session *s)
 	return s->target->source.ops;
 }
 
-static void put_source(struct session *s, const struct pw_source_ops *ops, const struct pw_source_ops *picked)
+/* True when it is the picked one, and that one does not show frame numbers. */
+static bool put_source(struct session *s, const struct pw_source_ops *ops, const struct pw_source_ops *picked)
 {
 	struct pw_rec_source rec = {
 		.name = ops->name,
@@ -27,6 +28,7 @@ static void put_source(struct session *s, const struct pw_source_ops *ops, const
 
 	ops->probe(&rec.probe);
 	s->render.ops->source(&s->render, &rec);
+	return rec.picked && !rec.exact && rec.probe.state == PW_PROBE_LIMITED;
 }
 
 static int look(struct session *s)
@@ -43,7 +45,7 @@ static int look(struct session *s)
 		return rc;
 	s->render.ops->system(&s->render, &summary);
 	for (const struct pw_source_ops *const *ops = pw_sources_live(); *ops; ops++) {
-		put_source(s, *ops, picked);
+		end.hidden |= put_source(s, *ops, picked);
 		end.records++;
 	}
 	session_end(s, &end);

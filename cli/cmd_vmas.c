@@ -313,7 +313,7 @@ static int all_targets(struct session *s)
 	end_stream(s, &total);
 	if (!lost)
 		return s->status;
-	complain("%zu more processes could not be looked at; the last: %s", lost, s->err.text);
+	complain("%zu process%s could not be looked at; the last: %s", lost, lost == 1 ? "" : "es", s->err.text);
 	return STATUS_PARTIAL;
 }
 

@@ -9,10 +9,12 @@ void sums_add(struct pw_rec_end *end, const struct pw_run *run)
 
 	if (run->is_hole)
 		return;
+	run->piece->mmu.arch->decode(&run->piece->mmu, run->level, run->raw_first, &e);
 	switch (run->kind) {
 	case PW_LEAF:
 		end->leaves += run->pages;
-		end->bytes[run->level] += bytes;
+		if (!e.reserved)
+			end->bytes[run->level] += bytes;
 		if (run->pa == PW_PA_NONE)
 			end->hidden = true;
 		break;
@@ -20,7 +22,6 @@ void sums_add(struct pw_rec_end *end, const struct pw_run *run)
 		end->protnone += bytes;
 		break;
 	case PW_SOFT:
-		run->piece->mmu.arch->decode(&run->piece->mmu, run->level, run->raw_first, &e);
 		if (pw_is_swap(&e))
 			end->swapped += bytes;
 		break;

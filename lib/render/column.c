@@ -189,18 +189,68 @@ static void set_widths(struct pw_columns *c, const struct pw_table *t, bool head
 	}
 }
 
+/* How much of a text of the last column goes into `room` characters: up to a blank, if there is one. */
+static size_t line_of(const char *text, size_t len, size_t room)
+{
+	size_t at = 0, blank = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if ((text[i] & 0xc0) != 0x80 && at++ == room)
+			return blank ? blank : i;
+		if (text[i] == ' ')
+			blank = i;
+	}
+	return len;
+}
+
+/* The rest of a last cell that is too long for its line, below where it began. */
+static void print_rest(struct pw_render *r, const char *text, size_t len, size_t indent)
+{
+	while (len) {
+		size_t n;
+
+		while (len && *text == ' ') {
+			text++;
+			len--;
+		}
+		n = line_of(text, len, PW_TEXT_WIDTH - indent);
+		if (!n)
+			return;
+		pw_out_room(r->out, PW_OUT_ROW);
+		pw_out_pad(r->out, indent);
+		pw_out_mem(r->out, text, n);
+		pw_out_char(r->out, '\n');
+		text += n;
+		len -= n;
+	}
+}
+
+static size_t indent_of(const struct pw_columns *c)
+{
+	size_t indent = 0;
+
+	for (size_t i = 0; i + 1 < c->n; i++)
+		indent += c->width[i] + GAP;
+	return indent;
+}
+
 static void print_row(struct pw_render *r, const struct pw_table *t, const struct cell *cell)
 {
 	const struct pw_columns *c = &r->columns;
 	struct pw_out *o = r->out;
-	size_t row, over = 0;
+	size_t row, over = 0, indent = indent_of(c), n = 0;
+	const struct cell *tail = &cell[c->n - 1];
+	bool wraps = c->col[c->n - 1]->wraps && indent + 20 <= PW_TEXT_WIDTH;
 
 	pw_out_room(o, PW_OUT_ROW);
 	row = o->len;
 	for (size_t i = 0; i < c->n; i++) {
 		size_t start = o->len;
 
-		pw_out_mem(o, t->text.buf + cell[i].at, cell[i].len);
+		n = cell[i].len;
+		if (wraps && &cell[i] == tail)
+			n = line_of(t->text.buf + tail->at, tail->len, PW_TEXT_WIDTH - indent);
+		pw_out_mem(o, t->text.buf + cell[i].at, n);
 		over = align(o, start, c->width[i], over, c->col[i]->right, i + 1 == c->n);
 		if (r->colour && cell[i].colour)
 			paint(o, start, cell[i].colour);
@@ -208,6 +258,7 @@ static void print_row(struct pw_render *r, const struct pw_table *t, const struc
 			pw_out_pad(o, GAP);
 	}
 	end_row(o, row);
+	print_rest(r, t->text.buf + tail->at + n, tail->len - n, indent);
 }
 
 void pw_table_print(struct pw_render *r, struct pw_table *t)

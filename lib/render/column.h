@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define PW_MAX_COLUMNS 16
+#define PW_TEXT_WIDTH  100
 
 struct pw_render;
 struct pw_error;
@@ -23,6 +24,7 @@ struct pw_column {
 	bool right;
 	bool extra;        /* shown only when asked for */
 	void (*put)(struct pw_render *r, const void *rec);
+	bool wraps;        /* as the last column of a table that waits: goes on in the next line */
 };
 
 struct pw_columns {

@@ -159,7 +159,10 @@ static void put_entry(struct pw_render *r, const struct pw_rec_entry *e)
 	PUT(o, ",\"slot\":");
 	put_pa(o, e->slot_pa);
 	PUT(o, ",\"index\":");
-	pw_out_dec(o, pw_entry_index(e));
+	if (e->slot_pa == PW_PA_NONE)
+		PUT(o, "null");
+	else
+		pw_out_dec(o, pw_entry_index(e));
 	PUT(o, ",\"raw\":\"0x");
 	pw_out_hex(o, e->raw);
 	PUT(o, "\",\"kind\":\"");
@@ -210,7 +213,10 @@ static void path_item(struct pw_json *j, const struct pw_translation *t, const s
 	pw_json_begin(j, NULL, '{');
 	pw_json_str(j, "level", pw_level_name(item->level));
 	pw_json_pa(j, "slot", item->slot_pa);
-	pw_json_num(j, "index", item->index);
+	if (item->slot_pa == PW_PA_NONE)
+		pw_json_null(j, "index");
+	else
+		pw_json_num(j, "index", item->index);
 	pw_json_hex(j, "raw", item->raw);
 	pw_json_str(j, "kind", pw_kind_name(e.kind));
 	pw_json_bool(j, "hw", e.hw);
@@ -377,6 +383,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 	pw_json_num(&j, "unreadable", e->walk.unreadable);
 	pw_json_num(&j, "records", e->records);
 	pw_json_bool(&j, "hidden", r->hidden || e->hidden);
+	if (e->picked)
+		pw_json_str(&j, "auto", e->picked->name);
 	if (e->has_walk) {
 		pw_json_num(&j, "aliases", e->walk.aliases);
 		pw_json_num(&j, "retries", e->walk.retries);

@@ -127,6 +127,16 @@ void pw_text_range(struct pw_render *r, uint64_t lo, uint64_t last)
 	pw_out_hex_end(r->out, last, r->va_digits);
 }
 
+void pw_text_own(struct pw_render *r, const struct pw_entry *e)
+{
+	char text[5];
+
+	if (e->hw)
+		pw_out_str(r->out, pw_perm_text(e->perm, text));
+	else
+		pw_text_dash(r);
+}
+
 void pw_text_perm(struct pw_render *r, unsigned perm)
 {
 	char text[5];
@@ -173,7 +183,7 @@ void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_lev
 		[PW_HOLE_UNREADABLE] = "unreadable: the source cannot read the table",
 		[PW_HOLE_NOT_RAM] = "not followed: the table would be outside RAM",
 		[PW_HOLE_RESERVED] = "reserved bits are set: the CPU faults here",
-		[PW_HOLE_ALIAS] = "alias of ",
+		[PW_HOLE_ALIAS] = "the same table as at ",
 		[PW_HOLE_BUDGET] = "not looked at: too many tables",
 	};
 
@@ -265,6 +275,8 @@ static void set_stream_widths(struct pw_render *r)
 			c->width[i] = 2 * r->va_digits + 1;
 		else if (!strcmp(c->col[i]->name, "va") || !strcmp(c->col[i]->name, "end"))
 			c->width[i] = r->va_digits;
+		else if (r->bytes && (!strcmp(c->col[i]->name, "size") || !strcmp(c->col[i]->name, "pagesize")))
+			c->width[i] = 13;
 	}
 }
 

@@ -24,7 +24,10 @@ void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
 
 /* "7f3a5c200000-7f3a5c400000" */
 void pw_text_range(struct pw_render *r, uint64_t lo, uint64_t last);
+/* All levels together: what can be written and executed stands out. */
 void pw_text_perm(struct pw_render *r, unsigned perm);
+/* An entry's own bits. */
+void pw_text_own(struct pw_render *r, const struct pw_entry *e);
 /* "0x1a2f3c000", or "hidden" and remembers it, or "-" where there is none. */
 void pw_text_pa(struct pw_render *r, uint64_t pa, bool hidden);
 void pw_text_dash(struct pw_render *r);

@@ -35,10 +35,7 @@ static void c_size(struct pw_render *r, const void *rec)
 
 static void c_own(struct pw_render *r, const void *rec)
 {
-	if (dec_of(rec)->entry.hw)
-		pw_text_perm(r, dec_of(rec)->entry.perm);
-	else
-		pw_text_dash(r);
+	pw_text_own(r, &dec_of(rec)->entry);
 }
 
 static void c_bits(struct pw_render *r, const void *rec)

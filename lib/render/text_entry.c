@@ -82,10 +82,7 @@ static void c_perm(struct pw_render *r, const void *rec)
 
 static void c_own(struct pw_render *r, const void *rec)
 {
-	if (entry_of(rec)->hw)
-		pw_text_perm(r, entry_of(rec)->perm);
-	else
-		pw_text_dash(r);
+	pw_text_own(r, entry_of(rec));
 }
 
 static void c_bits(struct pw_render *r, const void *rec)

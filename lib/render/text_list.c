@@ -213,4 +213,4 @@ PW_COLUMNS(source,
 	   { "source", "SOURCE", "name, for -s", 0, .put = s_name },
 	   { "state", "STATE", "ok, limited, denied or absent", 0, .put = s_state },
 	   { "gives", "GIVES", "what can be had from it", 0, .put = s_gives },
-	   { "why", "WHY, AND WHAT OPENS IT", "why not, and what to do about it", 0, .put = s_why });
+	   { "why", "WHY, AND WHAT OPENS IT", "why not, and what to do about it", 0, .put = s_why, .wraps = true });

@@ -147,7 +147,7 @@ static void hole_phys(struct pw_render *r, const struct pw_run *run)
 		[PW_HOLE_UNREADABLE] = "unreadable table",
 		[PW_HOLE_NOT_RAM] = "table outside RAM",
 		[PW_HOLE_RESERVED] = "reserved bits: faults",
-		[PW_HOLE_ALIAS] = "alias of ",
+		[PW_HOLE_ALIAS] = "as ",
 		[PW_HOLE_BUDGET] = "not looked at",
 	};
 

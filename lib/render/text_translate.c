@@ -56,10 +56,7 @@ static void c_points(struct pw_render *r, const void *rec)
 
 static void c_own(struct pw_render *r, const void *rec)
 {
-	if (row_of(rec)->e.hw)
-		pw_text_perm(r, row_of(rec)->e.perm);
-	else
-		pw_text_dash(r);
+	pw_text_own(r, &row_of(rec)->e);
 }
 
 static void c_bits(struct pw_render *r, const void *rec)
@@ -305,18 +302,26 @@ static void near(struct pw_render *r, const struct pw_area *a, uint64_t distance
 	pw_out_name(r->out, a->name);
 }
 
-static void nearest(struct pw_render *r, const struct pw_areas *areas, uint64_t va)
+static bool inside(const struct pw_area *a, const struct pw_range *r)
+{
+	return r->lo <= a->lo && a->last <= r->last;
+}
+
+/* The neighbours in the same half. */
+static void nearest(struct pw_render *r, const struct pw_areas *areas, const struct pw_range *half, uint64_t va)
 {
 	size_t i = 0;
+	bool below;
 
 	while (i < areas->n && areas->v[i].last < va)
 		i++;
-	if (i) {
+	below = i && inside(&areas->v[i - 1], half);
+	if (below) {
 		pw_out_str(r->out, ": ");
 		near(r, &areas->v[i - 1], va - areas->v[i - 1].last, " above ");
 	}
-	if (i < areas->n) {
-		pw_out_str(r->out, i ? ", " : ": ");
+	if (i < areas->n && inside(&areas->v[i], half)) {
+		pw_out_str(r->out, below ? ", " : ": ");
 		near(r, &areas->v[i], areas->v[i].lo - va, " below ");
 	}
 }
@@ -333,7 +338,7 @@ static void area_line(struct pw_render *r, const struct pw_translation *t)
 	pw_out_str(o, kernel ? "area  " : "VMA   ");
 	if (!area) {
 		pw_out_str(o, "none");
-		nearest(r, &space->areas, t->va);
+		nearest(r, &space->areas, &t->piece->va, t->va);
 	} else {
 		pw_text_range(r, area->lo, area->last);
 		pw_out_char(o, ' ');
