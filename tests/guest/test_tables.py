@@ -9,7 +9,7 @@ must be in T1 or T2. The bits that `info tlb` does not show are compared as raw 
 
 from memory import ADDRESS, HUGE, PRESENT
 from testing import guest_test
-from tool import Answer, Mkmaps, SOURCES, number
+from tool import EVERY_STATE, Answer, Mkmaps, SOURCES, number, prepare
 
 TRIES = 3  # the kernel may map and unmap something of its own exactly during the dump
 VOLATILE = 0x60  # Accessed, Dirty
@@ -42,9 +42,9 @@ class Changed(Exception):
     """The kernel was busy: the shots differ too much, or something lived only between them."""
 
 
-def held_dump(g, source, pid, cr3):
+def held_dump(g, source, target, cr3):
     """(the Answer of a dump of both halves, the Shot taken while the dumping process was held at its end)"""
-    p = g.spawn(["hold", "pagewalk", "-s", source, "dump", str(pid), "--user", "--kernel", "--tree", "--json",
+    p = g.spawn(["hold", "pagewalk", "-s", source, "dump", target, "--user", "--kernel", "--tree", "--json",
                  "-o", "/tmp/dump"], stdin=None)
     p.wait_until(lambda: b"held" in p.stderr or p.rc is not None, 180, "the end of the dump")
     after = Shot(g, cr3)
@@ -92,9 +92,9 @@ def compare_words(dump, t1, t2):
     return len(steady)
 
 
-def sandwich(g, source, pid):
+def sandwich(g, source, target, fewest=100):
     t1 = Shot(g)
-    dump, t2 = held_dump(g, source, pid, t1.cr3)
+    dump, t2 = held_dump(g, source, target, t1.cr3)
     assert dump.end["complete"] and dump.end["unstable"] == 0 and dump.end["unreadable"] == 0, dump.end
     assert dump.head["consistency"] == "validated" and dump.head["source"] == source, dump.head
     assert dump.head["mode"].startswith(str(g.paging_levels())), dump.head
@@ -104,16 +104,27 @@ def sandwich(g, source, pid):
     ours = compare_leaves(dump, t1, t2)
     words = compare_words(dump, t1, t2)
     for half, mine in (("user", [va for va in ours if va < 1 << 63]), ("kernel", [va for va in ours if va >> 63])):
-        assert len(mine) > 100, f"only {len(mine)} leaves in the {half} half"
+        assert len(mine) > fewest, f"only {len(mine)} leaves in the {half} half"
     print(f"     {g.name} {source}: {len(ours)} leaves, {words} words, {differ} differ between the shots")
 
 
-@guest_test(each=SOURCES, timeout=600)
-def test_dump_equals_info_tlb_and_guest_ram(g, source):
-    with_states = Mkmaps(g, "--spin")
+def settled_sandwich(g, source, target, **how):
     for left in range(TRIES - 1, -1, -1):
         try:
-            return sandwich(g, source, with_states.pid)
+            return sandwich(g, source, target, **how)
         except Changed as e:
             if not left:
                 raise AssertionError(str(e)) from None
+
+
+@guest_test(each=SOURCES, timeout=600, **EVERY_STATE)
+def test_dump_equals_info_tlb_and_guest_ram(g, source):
+    prepare(g)
+    settled_sandwich(g, source, str(Mkmaps(g, "--spin").pid))
+
+
+@guest_test(kernels=("6.1-4",), each=SOURCES, timeout=600, **{**EVERY_STATE, "cmdline": "pti=on secretmem.enable=y"})
+def test_user_root_under_pti_equals_info_tlb(g, source):
+    """In user mode the CPU runs on the user root: that is what info tlb then sees, and what PID:user shows."""
+    prepare(g)
+    settled_sandwich(g, source, f"{Mkmaps(g, '--spin').pid}:user", fewest=10)
