@@ -18,15 +18,24 @@
 #include "os/btf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#include <bpf/btf.h>
 
 #include <pagewalk/arch.h>
 
-#define BTF_PATH "/sys/kernel/btf/vmlinux"
+#include "os/btf_types.h"
+#include "source/system.h"
+
+#define BTF_PATH  "/sys/kernel/btf/vmlinux"
+#define BTF_BYTES (256 << 20) /* more is not believed */
+
+#define MAX_DEPTH   8     /* of anonymous structs in one another */
+#define MAX_MEMBERS 65536 /* looked at for one name */
 
 enum want_struct { S_TASK, S_MM, S_FILES, S_FDTABLE, S_FILE, S_PID, S_UPID, S_SECTION, S_COUNT };
 
@@ -58,68 +67,84 @@ static void look_at_func(struct findings *f, const char *name)
 		f->sign[SIGN_ZAPPED_PUD] = true;
 }
 
-static void look_at_enum(struct findings *f, const struct btf *btf, const struct btf_type *t)
+static void look_at_enum(struct findings *f, const struct pw_btf *btf, const struct btf_type *t)
 {
-	const struct btf_enum *e = btf_enum(t);
+	const struct btf_enum *e = (const struct btf_enum *)(t + 1);
 
-	for (int i = 0; i < btf_vlen(t); i++) {
-		const char *name = btf__name_by_offset(btf, e[i].name_off);
-
-		if (name && !strcmp(name, "DIRECT_MAP_LEVEL2_COLLAPSE"))
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
+		if (!strcmp(pw_btf_name(btf, e[i].name_off), "DIRECT_MAP_LEVEL2_COLLAPSE"))
 			f->sign[SIGN_COLLAPSE] = true;
-	}
 }
 
-static void look_at_all(const struct btf *btf, struct findings *f)
+static void look_at_all(const struct pw_btf *btf, struct findings *f)
 {
-	uint32_t n = btf__type_cnt(btf);
+	for (uint32_t id = 1; id < btf->n; id++) {
+		const struct btf_type *t = pw_btf_type(btf, id);
+		uint32_t kind = BTF_INFO_KIND(t->info);
 
-	for (uint32_t id = 1; id < n; id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-		const char *name = t ? btf__name_by_offset(btf, t->name_off) : NULL;
-
-		if (!name || !*name)
-			continue;
-		if (btf_is_struct(t))
-			look_at_struct(f, id, name);
-		else if (btf_is_func(t))
-			look_at_func(f, name);
-		else if (btf_is_typedef(t) && !strcmp(name, "pfn_t"))
+		if (kind == BTF_KIND_STRUCT)
+			look_at_struct(f, id, pw_btf_name(btf, t->name_off));
+		else if (kind == BTF_KIND_FUNC)
+			look_at_func(f, pw_btf_name(btf, t->name_off));
+		else if (kind == BTF_KIND_TYPEDEF && !strcmp(pw_btf_name(btf, t->name_off), "pfn_t"))
 			f->sign[SIGN_PFN_T] = true;
-		else if (btf_is_enum(t) && !strcmp(name, "vm_event_item"))
+		else if (kind == BTF_KIND_ENUM && !strcmp(pw_btf_name(btf, t->name_off), "vm_event_item"))
 			look_at_enum(f, btf, t);
 	}
 }
 
-/* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
-static uint32_t member_offset(const struct btf *btf, uint32_t id, const char *want, int depth)
+static bool is_modifier(uint32_t kind)
 {
-	const struct btf_type *t = btf__type_by_id(btf, id);
-	const struct btf_member *m;
+	return kind == BTF_KIND_CONST || kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
+	       kind == BTF_KIND_TYPE_TAG;
+}
 
-	while (t && btf_is_mod(t))
-		t = btf__type_by_id(btf, t->type);
-	if (!t || !btf_is_composite(t) || depth > 8)
+/* The type behind const and the like; a chain of these that does not end is no type. */
+static const struct btf_type *strip(const struct pw_btf *btf, uint32_t id)
+{
+	const struct btf_type *t = pw_btf_type(btf, id);
+
+	for (int i = 0; t && is_modifier(BTF_INFO_KIND(t->info)); i++)
+		t = i < MAX_DEPTH ? pw_btf_type(btf, t->type) : NULL;
+	return t;
+}
+
+/* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
+static uint32_t member_offset(const struct pw_btf *btf, uint32_t id, const char *want, int depth, int *budget)
+{
+	const struct btf_type *t = strip(btf, id);
+	const struct btf_member *m;
+	uint32_t kind = t ? BTF_INFO_KIND(t->info) : BTF_KIND_UNKN;
+
+	if ((kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION) || depth > MAX_DEPTH)
 		return UINT32_MAX;
-	m = btf_members(t);
-	for (int i = 0; i < btf_vlen(t); i++) {
-		const char *name = btf__name_by_offset(btf, m[i].name_off);
-		uint32_t at = btf_member_bit_offset(t, (uint32_t)i) / 8;
+	m = (const struct btf_member *)(t + 1);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info) && --*budget > 0; i++) {
+		const char *name = pw_btf_name(btf, m[i].name_off);
+		/* With the kind flag the upper byte is the width of a bit field. */
+		uint32_t bits = BTF_INFO_KFLAG(t->info) ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
 		uint32_t in;
 
-		if (name && *name) {
+		if (*name) {
 			if (!strcmp(name, want))
-				return at;
+				return bits / 8;
 			continue;
 		}
-		in = member_offset(btf, m[i].type, want, depth + 1);
+		in = member_offset(btf, m[i].type, want, depth + 1, budget);
 		if (in != UINT32_MAX)
-			return at + in;
+			return bits / 8 + in;
 	}
 	return UINT32_MAX;
 }
 
-static int find_members(const struct btf *btf, const struct findings *f, struct pw_offsets *off, struct pw_error *err)
+static uint32_t find_member(const struct pw_btf *btf, uint32_t id, const char *want)
+{
+	int budget = MAX_MEMBERS;
+
+	return member_offset(btf, id, want, 0, &budget);
+}
+
+static int find_members(const struct pw_btf *btf, const struct findings *f, struct pw_offsets *off, struct pw_error *err)
 {
 	const struct {
 		enum want_struct in;
@@ -143,12 +168,12 @@ static int find_members(const struct btf *btf, const struct findings *f, struct 
 	};
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		*want[i].out = member_offset(btf, f->id[want[i].in], want[i].member, 0);
+		*want[i].out = find_member(btf, f->id[want[i].in], want[i].member);
 		if (*want[i].out == UINT32_MAX)
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", struct_names[want[i].in],
 					    want[i].member);
 	}
-	off->section_map = member_offset(btf, f->id[S_SECTION], "section_mem_map", 0);
+	off->section_map = find_member(btf, f->id[S_SECTION], "section_mem_map");
 	return 0;
 }
 
@@ -176,26 +201,84 @@ static void read_dialect(const struct findings *f, struct pw_btf_facts *out)
 		out->evidence = "BTF: arch_check_zapped_pte, no pfn_t";
 }
 
+/* The file's bytes: mapped where the kernel can do that (v6.16), else read, a page a call. */
+struct btf_file {
+	char *data;
+	size_t len;
+	bool mapped;
+};
+
+static int load_fd(int fd, struct btf_file *f)
+{
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) || st.st_size <= 0 || st.st_size > BTF_BYTES)
+		return -EINVAL;
+	f->len = (size_t)st.st_size;
+	map = mmap(NULL, f->len, PROT_READ, MAP_PRIVATE, fd, 0);
+	f->mapped = map != MAP_FAILED;
+	f->data = f->mapped ? map : malloc(f->len);
+	if (f->mapped)
+		return 0;
+	return f->data ? pw_system_pread(fd, f->data, f->len, 0) : -ENOMEM;
+}
+
+static void unload(struct btf_file *f)
+{
+	if (f->mapped)
+		munmap(f->data, f->len);
+	else
+		free(f->data);
+}
+
+static int load(struct btf_file *f)
+{
+	int fd = open(BTF_PATH, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = load_fd(fd, f);
+	close(fd);
+	if (rc)
+		unload(f);
+	return rc;
+}
+
+static int read_facts(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err)
+{
+	struct findings f = { 0 };
+	const struct btf_type *upid;
+
+	look_at_all(btf, &f);
+	upid = pw_btf_type(btf, f.id[S_UPID]);
+	out->upid_size = upid ? upid->size : 16;
+	read_dialect(&f, out);
+	return find_members(btf, &f, &out->off, err);
+}
+
 int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err)
 {
 	struct pw_btf_facts facts = { 0 };
-	struct findings f = { 0 };
-	struct btf *btf = btf__parse_raw(BTF_PATH);
-	const struct btf_type *upid;
-	int rc;
+	struct btf_file file = { 0 };
+	struct pw_btf btf;
+	int rc = load(&file);
 
-	if (!btf && access(BTF_PATH, F_OK))
-		return pw_error_set(err, -ENOENT,
+	if (rc == -ENOENT)
+		return pw_error_set(err, rc,
 				    "the kernel has no BTF (" BTF_PATH "): its own structures cannot be found; "
 				    "'-s pagemap' still works");
-	if (!btf)
-		return pw_error_set(err, -errno, BTF_PATH ": %s", strerror(errno));
-	look_at_all(btf, &f);
-	rc = find_members(btf, &f, &facts.off, err);
-	upid = f.id[S_UPID] ? btf__type_by_id(btf, f.id[S_UPID]) : NULL;
-	facts.upid_size = upid ? upid->size : 16;
-	read_dialect(&f, &facts);
-	btf__free(btf);
+	if (rc)
+		return pw_error_set(err, rc, BTF_PATH ": %s", strerror(-rc));
+	rc = pw_btf_open(&btf, file.data, file.len);
+	if (rc) {
+		rc = pw_error_set(err, rc, BTF_PATH ": %s", strerror(-rc));
+	} else {
+		rc = read_facts(&btf, &facts, err);
+		pw_btf_close(&btf);
+	}
+	unload(&file);
 	if (!rc)
 		*out = facts;
 	return rc;

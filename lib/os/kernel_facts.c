@@ -198,13 +198,26 @@ static int find_direct_map(struct pw_target *t, struct pw_kernel *k, uint64_t *e
 	return rc;
 }
 
+/* Tables of other machines are decoded anywhere, but found in a live kernel on x86-64 only. */
+static int check_machine(struct pw_error *err)
+{
+	struct utsname u;
+
+	if (!uname(&u) && !strcmp(u.machine, "x86_64"))
+		return 0;
+	return pw_error_set(err, -EOPNOTSUPP,
+			    "the tables of a live kernel are read on x86-64 only; '-s pagemap' works here too");
+}
+
 int pw_kernel_facts(struct pw_target *t, struct pw_kernel *k, struct pw_error *err)
 {
 	uint64_t enc_mask = 0;
 	char *cpuinfo = NULL;
-	int rc = pw_btf_read(&k->btf, err);
+	int rc = check_machine(err);
 
 	init_facts(&t->facts);
+	if (!rc)
+		rc = pw_btf_read(&k->btf, err);
 	if (!rc)
 		rc = find_direct_map(t, k, &enc_mask, err);
 	if (!rc)
