@@ -21,6 +21,7 @@ struct pw_runs {
 	bool plain;
 	uint8_t perm_above;
 	uint64_t next_frame; /* pa bits (in the format's unit) that would continue a leaf's run */
+	uint64_t frame_step; /* 0: frames are hidden, and follow when the next one is hidden, too */
 
 	const struct pw_piece *piece; /* that fmt is for */
 	enum pw_level level;
@@ -64,7 +65,7 @@ static size_t extend(struct pw_runs *r, const uint64_t *raw, size_t n)
 	const struct pw_leaf_format *f = &r->fmt;
 	uint64_t first = r->run.raw_first, all = r->run.raw_and, any = r->run.raw_or;
 	uint64_t same = r->mode == PW_RUNS_EXACT ? ~f->pa_mask : f->same | f->leaf_mask;
-	uint64_t frame = r->next_frame, accessed = 0, dirty = 0, breaks = 0;
+	uint64_t frame = r->next_frame, step = r->frame_step, accessed = 0, dirty = 0, breaks = 0;
 	bool phys = r->mode != PW_RUNS_READ;
 	size_t i;
 
@@ -78,7 +79,7 @@ static size_t extend(struct pw_runs *r, const uint64_t *raw, size_t n)
 		accessed += !!(v & f->accessed);
 		dirty += !!(v & f->dirty);
 		breaks += !!jump;
-		frame = (v & f->pa_mask) + f->pa_step;
+		frame = (v & f->pa_mask) + step;
 	}
 	r->run.raw_and = all;
 	r->run.raw_or = any;
@@ -129,7 +130,8 @@ static void start(struct pw_runs *r, const struct pw_span *span, uint64_t va, co
 	r->perm_above = span->perm_above;
 	r->last = *e;
 	r->plain = r->fmt.leaf_mask && (e->raw & r->fmt.leaf_mask) == r->fmt.leaf_value;
-	r->next_frame = (e->raw & r->fmt.pa_mask) + r->fmt.pa_step;
+	r->frame_step = e->pa == PW_PA_NONE ? 0 : r->fmt.pa_step;
+	r->next_frame = (e->raw & r->fmt.pa_mask) + r->frame_step;
 	r->run = (struct pw_run){
 		.piece = span->piece,
 		.area = area,
