@@ -7,16 +7,6 @@
 
 #define GAP 2
 
-/* Characters, not bytes, of what was written since `start`: continuation bytes of UTF-8 take no room. */
-static size_t shown_width(const char *s, size_t n)
-{
-	size_t width = 0;
-
-	for (size_t i = 0; i < n; i++)
-		width += (s[i] & 0xc0) != 0x80;
-	return width;
-}
-
 static void paint(struct pw_out *o, size_t start, const char *colour)
 {
 	size_t n = strlen(colour), len = o->len - start;
@@ -27,21 +17,31 @@ static void paint(struct pw_out *o, size_t start, const char *colour)
 	pw_out_str(o, PW_PLAIN);
 }
 
-/* Aligns the cell that was written since `start`. over: columns by which the row is too long already. */
-static size_t align(struct pw_out *o, size_t start, size_t width, size_t over, bool right, bool last)
+/* The last column needs no blanks after it. */
+static inline size_t width_of(const struct pw_columns *c, size_t i)
 {
-	size_t len = o->len - start, shown = shown_width(o->buf + start, len), pad;
+	return i + 1 < c->n || c->col[i]->right ? c->width[i] : 0;
+}
+
+/*
+ * Aligns the cell that was written since `start` and looks `shown` wide. over: by how much the row is too long
+ * already; returns by how much it is now.
+ */
+static inline size_t align(struct pw_out *o, size_t start, size_t shown, size_t width, size_t over, bool right)
+{
+	size_t len = o->len - start, pad;
 
 	if (shown + over >= width)
 		return shown + over - width;
 	pad = width - shown - over;
-	if (right) {
+	if (right)
 		memmove(o->buf + start + pad, o->buf + start, len);
-		memset(o->buf + start, ' ', pad);
-		o->len += pad;
-	} else if (!last) {
+	if (!right || len == 0) {
 		pw_out_pad(o, pad);
+		return 0;
 	}
+	memset(o->buf + start, ' ', pad);
+	o->len += pad;
 	return 0;
 }
 
@@ -66,7 +66,7 @@ void pw_row_head(struct pw_render *r)
 		size_t start = o->len;
 
 		pw_out_str(o, c->col[i]->head);
-		align(o, start, c->width[i], 0, c->col[i]->right, i + 1 == c->n);
+		align(o, start, o->len - start, width_of(c, i), 0, c->col[i]->right);
 		if (i + 1 < c->n)
 			pw_out_pad(o, GAP);
 	}
@@ -87,11 +87,11 @@ void pw_row(struct pw_render *r, const void *rec)
 	pw_out_room(o, PW_OUT_ROW);
 	row = o->len;
 	for (size_t i = 0; i < c->n; i++) {
-		size_t start = o->len;
+		size_t start = o->len, unseen = o->unseen;
 
 		r->cell_colour = NULL;
 		c->col[i]->put(r, rec);
-		over = align(o, start, c->width[i], over, c->col[i]->right, i + 1 == c->n);
+		over = align(o, start, o->len - start - (o->unseen - unseen), width_of(c, i), over, c->col[i]->right);
 		if (r->colour && r->cell_colour)
 			paint(o, start, r->cell_colour);
 		if (i + 1 < c->n)
@@ -163,13 +163,13 @@ void pw_table_add(struct pw_render *r, struct pw_table *t, const void *rec)
 	pw_out_room(&t->text, PW_OUT_ROW);
 	r->out = &t->text;
 	for (size_t i = 0; i < c->n; i++) {
-		size_t at = t->text.len;
+		size_t at = t->text.len, unseen = t->text.unseen;
 
 		r->cell_colour = NULL;
 		c->col[i]->put(r, rec);
 		cell[i].at = at;
 		cell[i].len = t->text.len - at;
-		cell[i].width = shown_width(t->text.buf + at, cell[i].len);
+		cell[i].width = cell[i].len - (t->text.unseen - unseen);
 		cell[i].colour = r->cell_colour;
 	}
 	r->out = out;
@@ -251,7 +251,7 @@ static void print_row(struct pw_render *r, const struct pw_table *t, const struc
 		if (wraps && &cell[i] == tail)
 			n = line_of(t->text.buf + tail->at, tail->len, PW_TEXT_WIDTH - indent);
 		pw_out_mem(o, t->text.buf + cell[i].at, n);
-		over = align(o, start, c->width[i], over, c->col[i]->right, i + 1 == c->n);
+		over = align(o, start, cell[i].width, width_of(c, i), over, c->col[i]->right);
 		if (r->colour && cell[i].colour)
 			paint(o, start, cell[i].colour);
 		if (i + 1 < c->n)

@@ -172,6 +172,7 @@ void pw_out_name(struct pw_out *o, const char *s)
 
 		if (n) {
 			pw_out_mem(o, s, n);
+			o->unseen += n - 1;
 		} else {
 			n = 1;
 			pw_out_mem(o, "\\x", 2);

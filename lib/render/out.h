@@ -19,6 +19,7 @@
 struct pw_out {
 	char *buf;
 	size_t len, cap;
+	size_t unseen; /* bytes so far that take no room on a line: all but the first of a UTF-8 character */
 	int fd;    /* -1: grows in memory instead of being written */
 	int error; /* errno of the first failure; from then on everything is dropped */
 };
@@ -56,7 +57,11 @@ static inline void pw_out_char(struct pw_out *o, char c)
 
 static inline void pw_out_pad(struct pw_out *o, size_t n)
 {
-	memset(o->buf + o->len, ' ', n);
+	/* Mostly few: a fixed size needs no call, and what is too much is overwritten. */
+	if (n <= 16)
+		memset(o->buf + o->len, ' ', 16);
+	else
+		memset(o->buf + o->len, ' ', n);
 	o->len += n;
 }
 
