@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the kernel writes for others to read: iomem, maps, kcore's headers, BTF, VMCOREINFO. Each with invalid twins. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "os/btf_types.h"
+#include "os/kernel.h"
+#include "os/maps.h"
+#include "source/chain.h"
+#include "source/kcore.h"
+#include "source/ram.h"
+
+/* -------- /proc/iomem -------- */
+
+static void iomem_finds_ram_at_any_depth(void **state)
+{
+	struct pw_ram ram;
+
+	(void)state;
+	assert_int_equal(pw_ram_parse("00000000-00000fff : Reserved\n"
+				      "00001000-0009fbff : System RAM\n"
+				      "100000000-1ffffffff : Soft Reserved\n"
+				      "  140000000-17fffffff : dax0.0\n"
+				      "    140000000-17fffffff : System RAM (kmem)\n"
+				      "00100000-bfffffff : System RAM\n"
+				      "  01000000-01ffffff : Kernel code\n",
+				      &ram, NULL), 0);
+	assert_int_equal(ram.n, 3);
+	assert_int_equal(ram.v[1].lo, 0x100000);
+	assert_int_equal(pw_ram_last(&ram), 0x17fffffff);
+	assert_true(pw_ram_has(&ram, 0x1000, 4096));
+	assert_false(pw_ram_has(&ram, 0x9f000, 4096));
+	assert_false(pw_ram_has(&ram, 0x100000000, 8));
+	assert_false(pw_ram_has(&ram, UINT64_MAX - 7, 4096));
+	assert_int_equal(ram.image[PW_IMAGE_CODE].lo, 0x1000000);
+	assert_true(ram.image[PW_IMAGE_DATA].lo > ram.image[PW_IMAGE_DATA].last);
+	pw_ram_free(&ram);
+}
+
+static void iomem_joins_ram_inside_ram(void **state)
+{
+	struct pw_ram ram;
+
+	(void)state;
+	assert_int_equal(pw_ram_parse("1000-1fff : System RAM\n  1800-1fff : System RAM\n2000-2fff : System RAM\n", &ram,
+				      NULL), 0);
+	assert_int_equal(ram.n, 1);
+	assert_int_equal(ram.v[0].last, 0x2fff);
+	pw_ram_free(&ram);
+}
+
+static void iomem_of_zeros_is_refused(void **state)
+{
+	struct pw_error err = { 0 };
+	struct pw_ram ram;
+
+	(void)state;
+	assert_int_equal(pw_ram_parse("00000000-00000000 : System RAM\n00000000-00000000 : System RAM\n", &ram, &err),
+			 -EPERM);
+	assert_non_null(strstr(err.text, "CAP_SYS_ADMIN"));
+}
+
+static void iomem_without_ram_is_refused(void **state)
+{
+	struct pw_ram ram;
+
+	(void)state;
+	assert_int_equal(pw_ram_parse("", &ram, NULL), -ENODATA);
+	assert_int_equal(pw_ram_parse("\n\n-:\n2000-1000 : System RAM\nzz : System RAM", &ram, NULL), -ENODATA);
+}
+
+/* -------- /proc/PID/maps -------- */
+
+static int parse_maps(const char *text, struct pw_areas *areas)
+{
+	return pw_maps_parse(text, strlen(text), areas, NULL);
+}
+
+static void maps_with_any_bytes_in_names(void **state)
+{
+	struct pw_areas a;
+
+	(void)state;
+	assert_int_equal(parse_maps("1000-2000 r-xp 00003000 fe:01 77                  /a dir/x\\012y  z\xff.so (deleted)\n"
+				    "2000-4000 rw-p 00000000 00:00 0 \n"
+				    "5000-6000 rw-p 00000000 00:00 0                   [anon:a/b]\n"
+				    "7000-8000 ---s 00000000 00:01 5   /odd/\n"
+				    "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]",
+				    &a), 0);
+	assert_int_equal(a.n, 5);
+	assert_string_equal(a.v[0].path, "/a dir/x\ny  z\xff.so (deleted)");
+	assert_string_equal(a.v[0].name, "x\ny  z\xff.so (deleted)");
+	assert_int_equal(a.v[0].offset, 0x3000);
+	assert_int_equal(a.v[0].dev_major, 0xfe);
+	assert_int_equal(a.v[0].inode, 77);
+	assert_null(a.v[1].path);
+	assert_string_equal(a.v[1].name, "[anon]");
+	assert_string_equal(a.v[2].name, "[anon:a/b]");
+	assert_string_equal(a.v[3].name, "/odd/");
+	assert_string_equal(a.v[3].perms, "---s");
+	assert_int_equal(a.v[4].last, 0xffffffffff600fff);
+	pw_areas_free(&a);
+}
+
+static void maps_that_are_not_maps(void **state)
+{
+	static const char *const bad[] = {
+		"1000-2000 r-xp 0 fe:01\n",
+		"2000-1000 r-xp 00003000 fe:01 77 /x\n",
+		"1000-0 r-xp 00003000 fe:01 77 /x\n",
+		"1000-3000 r-xp 0 0:0 0\n2000-4000 r-xp 0 0:0 0\n",
+		"5000-6000 r-xp 0 0:0 0\n1000-2000 r-xp 0 0:0 0\n",
+		"\n",
+		"rubbish",
+	};
+	struct pw_areas a = { .n = 42 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(parse_maps(bad[i], &a), -EINVAL);
+	assert_int_equal(a.n, 42);
+	assert_int_equal(pw_maps_parse("1000-2000 r-xp 0 0:0 0\0/x\n", 25, &a, NULL), 0);
+	pw_areas_free(&a);
+}
+
+/* -------- /proc/kcore -------- */
+
+struct core {
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph[4];
+};
+
+static const struct core good_core = {
+	.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB }, .e_phoff = sizeof(Elf64_Ehdr),
+		.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 4 },
+	.ph = {
+		{ .p_type = PT_NOTE },
+		{ .p_type = PT_LOAD, .p_vaddr = 0xffffffff81000000, .p_paddr = 0x1000000, .p_memsz = 0x1000000,
+		  .p_offset = 0x9000000 },
+		{ .p_type = PT_LOAD, .p_vaddr = 0xffffc90000000000, .p_paddr = UINT64_MAX, .p_memsz = 1UL << 45,
+		  .p_offset = 0x1000000000 },
+		{ .p_type = PT_LOAD, .p_vaddr = 0xffff888000100000, .p_paddr = 0x100000, .p_memsz = 0x10000,
+		  .p_offset = 0x4000 },
+	},
+};
+
+static int read_core(const struct core *core, size_t len, struct pw_kcore_map *map)
+{
+	int fd = memfd_create("core", 0), rc;
+
+	assert_int_equal(write(fd, core, len), len);
+	rc = pw_kcore_map_read(fd, map, NULL);
+	close(fd);
+	return rc;
+}
+
+static void kcore_gives_page_offset_and_file_offsets(void **state)
+{
+	struct pw_kcore_map map;
+
+	(void)state;
+	assert_int_equal(read_core(&good_core, sizeof(good_core), &map), 0);
+	assert_int_equal(map.n, 3);
+	assert_int_equal(map.page_offset, 0xffff888000000000);
+	assert_int_equal(pw_kcore_map_offset(&map, 0xffff888000101000, 4096), 0x5000);
+	assert_int_equal(pw_kcore_map_offset(&map, 0xffff88800010f008, 4096), UINT64_MAX);
+	assert_int_equal(pw_kcore_map_offset(&map, 0xffff888000000000, 8), UINT64_MAX);
+	assert_int_equal(pw_kcore_map_offset(&map, UINT64_MAX, 8), UINT64_MAX);
+	free(map.v);
+}
+
+static void kcore_that_is_not_kcore(void **state)
+{
+	struct pw_kcore_map map;
+	struct core c = good_core;
+
+	(void)state;
+	assert_int_equal(read_core(&c, 40, &map), -EIO);
+	assert_int_equal(read_core(&c, 200, &map), -EIO);
+	c.eh.e_ident[EI_CLASS] = ELFCLASS32;
+	assert_int_equal(read_core(&c, sizeof(c), &map), -EINVAL);
+	c = good_core;
+	c.eh.e_phnum = 0;
+	assert_int_equal(read_core(&c, sizeof(c), &map), -EINVAL);
+	c = good_core;
+	c.ph[3].p_vaddr = 0x1000; /* user addresses, and so no direct map */
+	assert_int_equal(read_core(&c, sizeof(c), &map), -EINVAL);
+	c = good_core;
+	c.ph[3].p_memsz = UINT64_MAX;
+	assert_int_equal(read_core(&c, sizeof(c), &map), -EINVAL);
+}
+
+/* -------- BTF -------- */
+
+struct btf_blob {
+	struct btf_header h;
+	struct btf_type type[2];
+	char strings[8];
+};
+
+static const struct btf_blob good_btf = {
+	.h = { .magic = BTF_MAGIC, .version = 1, .hdr_len = sizeof(struct btf_header),
+	       .type_len = 2 * sizeof(struct btf_type), .str_off = 2 * sizeof(struct btf_type), .str_len = 8 },
+	.type = { { .name_off = 1, .info = BTF_KIND_TYPEDEF << 24, .type = 2 },
+		  { .name_off = 99, .info = BTF_KIND_STRUCT << 24 } },
+	.strings = "\0pfn_t",
+};
+
+static void btf_types_are_numbered_from_1(void **state)
+{
+	struct pw_btf btf;
+
+	(void)state;
+	assert_int_equal(pw_btf_open(&btf, (const char *)&good_btf, sizeof(good_btf)), 0);
+	assert_int_equal(btf.n, 3);
+	assert_null(pw_btf_type(&btf, 0));
+	assert_null(pw_btf_type(&btf, 3));
+	assert_string_equal(pw_btf_name(&btf, pw_btf_type(&btf, 1)->name_off), "pfn_t");
+	assert_string_equal(pw_btf_name(&btf, pw_btf_type(&btf, 2)->name_off), "");
+	pw_btf_close(&btf);
+}
+
+static void btf_that_leads_outside(void **state)
+{
+	struct btf_blob b;
+	struct pw_btf btf;
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(good_btf); len++)
+		assert_int_equal(pw_btf_open(&btf, (const char *)&good_btf, len), -EINVAL);
+#define REFUSED(change) \
+	do { \
+		b = good_btf; \
+		change; \
+		assert_int_equal(pw_btf_open(&btf, (const char *)&b, sizeof(b)), -EINVAL); \
+	} while (0)
+	REFUSED(b.h.magic = 0);
+	REFUSED(b.h.hdr_len = UINT32_MAX);
+	REFUSED(b.h.type_off = UINT32_MAX - 3);
+	REFUSED(b.h.type_len = UINT32_MAX);
+	REFUSED(b.h.type_len -= 4);
+	REFUSED(b.h.str_len = 0);
+	REFUSED(b.h.str_off = UINT32_MAX);
+	REFUSED(b.strings[7] = 'x');
+	REFUSED(b.type[1].info = BTF_KIND_STRUCT << 24 | 0xffff);
+	REFUSED(b.type[1].info = 31 << 24);
+#undef REFUSED
+}
+
+/* -------- VMCOREINFO, cpuinfo -------- */
+
+static void vmcoreinfo_keys_are_whole(void **state)
+{
+	const char *text = "XNUMBER(phys_base)=1\nNUMBER(phys_base)=-4096\nSYMBOL(a)=ffff\nBAD=\n";
+	uint64_t v = 7;
+
+	(void)state;
+	assert_true(pw_vmcoreinfo_get(text, "NUMBER(phys_base)", 10, &v));
+	assert_int_equal(v, -4096);
+	assert_true(pw_vmcoreinfo_get(text, "SYMBOL(a)", 16, &v));
+	assert_int_equal(v, 0xffff);
+	assert_false(pw_vmcoreinfo_get(text, "BAD", 10, &v));
+	assert_false(pw_vmcoreinfo_get(text, "SYMBOL", 16, &v));
+	assert_false(pw_vmcoreinfo_get(NULL, "SYMBOL(a)", 16, &v));
+	assert_int_equal(v, 0xffff);
+}
+
+static void cpu_flags_are_whole_words(void **state)
+{
+	const char *text = "processor\t: 0\nflags\t\t: fpu pti2 nx\nbugs\t\t: pti\n";
+
+	(void)state;
+	assert_true(pw_cpu_flag(text, "fpu"));
+	assert_true(pw_cpu_flag(text, "nx"));
+	assert_false(pw_cpu_flag(text, "pti"));
+	assert_false(pw_cpu_flag("flags: x", "x"));
+	assert_false(pw_cpu_flag(NULL, "x"));
+}
+
+/* -------- chains -------- */
+
+static void chain_reads_no_entry_before_one_below_it(void **state)
+{
+	struct pw_link top = { .pa = 1, .expect = 10, .ignore = 1 }, mid = { .pa = 2, .expect = 20, .up = &top };
+	struct pw_link low = { .pa = 3, .expect = 30, .up = &mid };
+	struct pw_table_req req[3] = { { .link = &mid }, { .link = &low }, { .link = NULL } };
+	uint64_t now[PW_CHAIN_REQS * PW_CHAIN_DEPTH];
+	struct pw_chain chain;
+
+	(void)state;
+	assert_int_equal(pw_chain_build(&chain, req, 3), 0);
+	/* mid is wanted twice: for itself, and once more after low */
+	assert_int_equal(chain.n, 5);
+	for (size_t i = 0; i < chain.n; i++)
+		now[i] = chain.link[i]->expect;
+	for (size_t r = 0; r < 3; r++)
+		assert_true(pw_chain_holds(&chain, r, now, sizeof(now[0])));
+	for (size_t i = 0; i < chain.n; i++)
+		now[i] += chain.link[i] == &top;
+	assert_false(!pw_chain_holds(&chain, 1, now, sizeof(now[0]))); /* an ignored bit */
+	for (size_t i = 0; i < chain.n; i++)
+		now[i] += chain.link[i] == &low;
+	assert_true(pw_chain_holds(&chain, 0, now, sizeof(now[0])));
+	assert_false(pw_chain_holds(&chain, 1, now, sizeof(now[0])));
+}
+
+static void chain_that_is_too_long(void **state)
+{
+	struct pw_link l[PW_CHAIN_DEPTH + 1] = { 0 };
+	struct pw_table_req req = { .link = l };
+	struct pw_chain chain;
+
+	(void)state;
+	for (int i = 0; i < PW_CHAIN_DEPTH - 1; i++)
+		l[i].up = &l[i + 1];
+	assert_int_equal(pw_chain_build(&chain, &req, 1), 0);
+	l[PW_CHAIN_DEPTH - 1].up = &l[PW_CHAIN_DEPTH];
+	assert_int_equal(pw_chain_build(&chain, &req, 1), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(iomem_finds_ram_at_any_depth),
+		cmocka_unit_test(iomem_joins_ram_inside_ram),
+		cmocka_unit_test(iomem_of_zeros_is_refused),
+		cmocka_unit_test(iomem_without_ram_is_refused),
+		cmocka_unit_test(maps_with_any_bytes_in_names),
+		cmocka_unit_test(maps_that_are_not_maps),
+		cmocka_unit_test(kcore_gives_page_offset_and_file_offsets),
+		cmocka_unit_test(kcore_that_is_not_kcore),
+		cmocka_unit_test(btf_types_are_numbered_from_1),
+		cmocka_unit_test(btf_that_leads_outside),
+		cmocka_unit_test(vmcoreinfo_keys_are_whole),
+		cmocka_unit_test(cpu_flags_are_whole_words),
+		cmocka_unit_test(chain_reads_no_entry_before_one_below_it),
+		cmocka_unit_test(chain_that_is_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
