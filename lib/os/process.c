@@ -40,8 +40,7 @@ static int parse_stat(const char *text, struct pw_proc *p)
 	unsigned int flags;
 	char state;
 
-	if (!open || !close || close < open ||
-	    sscanf(close + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+	if (!open || !close || close < open || sscanf(close + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
 		return -EINVAL;
 	snprintf(p->comm, sizeof(p->comm), "%.*s", (int)(close - open - 1), open + 1);
 	p->kthread = flags & PF_KTHREAD;
@@ -66,8 +65,8 @@ int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
 	}
 	if (rc) {
 		close(p.dir);
-		return rc == -ENOENT || rc == -ESRCH ? gone(pid, err) :
-						       pw_error_set(err, rc, "%s/stat: %s", path, strerror(-rc));
+		return rc == -ENOENT || rc == -ESRCH ? gone(pid, err)
+						     : pw_error_set(err, rc, "%s/stat: %s", path, strerror(-rc));
 	}
 	*out = p;
 	return 0;
@@ -99,11 +98,10 @@ int pw_proc_pagemap(const struct pw_proc *p, struct pw_error *err)
 	if (errno == ESRCH || errno == ENOENT)
 		return no_memory(p, err);
 	if (errno == EACCES || errno == EPERM)
-		return pw_error_set(err, -errno,
-				    "%d (%s) may not be looked at: %s", (int)p->pid, p->comm,
-				    pw_system_capable(CAP_SYS_PTRACE) ?
-					    "a security module or sandbox protects it" :
-					    "it is another user's or protected; needs CAP_SYS_PTRACE (root)");
+		return pw_error_set(err, -errno, "%d (%s) may not be looked at: %s", (int)p->pid, p->comm,
+				    pw_system_capable(CAP_SYS_PTRACE)
+					    ? "a security module or sandbox protects it"
+					    : "it is another user's or protected; needs CAP_SYS_PTRACE (root)");
 	return pw_error_set(err, -errno, "/proc/%d/pagemap: %s", (int)p->pid, strerror(errno));
 }
 

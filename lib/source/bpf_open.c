@@ -67,9 +67,11 @@ static void bpf_why(int code, char *why, size_t size)
 	else if (code == -ENOSYS)
 		snprintf(why, size, "this kernel has no BPF (CONFIG_BPF_SYSCALL)");
 	else if (code == -EINVAL || code == -EACCES)
-		snprintf(why, size, "the kernel rejects the program (older than 5.10, no CONFIG_BPF_EVENTS, or lockdown)");
+		snprintf(why, size,
+			 "the kernel rejects the program: lockdown, no CONFIG_BPF_EVENTS, or older than 5.10");
 	else if (code == -EPERM)
-		snprintf(why, size, "the kernel refuses BPF here (user namespace, seccomp, lockdown or a low memlock limit)");
+		snprintf(why, size,
+			 "the kernel refuses BPF here (user namespace, seccomp, lockdown or a low memlock limit)");
 	else
 		snprintf(why, size, "loading the program failed: %s", strerror(-code));
 }
@@ -152,6 +154,9 @@ static void bpf_probe_fix(struct pw_probe *out)
 		snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
 	else if (geteuid() || !pw_system_capable(CAP_SYS_ADMIN))
 		snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
+	else if (pw_system_lockdown() == PW_LOCKDOWN_UNKNOWN)
+		snprintf(out->fix, sizeof(out->fix),
+			 "to see whether it is lockdown: mount -t securityfs none /sys/kernel/security");
 }
 
 void pw_bpf_probe(struct pw_probe *out)
@@ -178,7 +183,8 @@ void pw_bpf_probe(struct pw_probe *out)
 		bpf_probe_fix(out);
 	} else if (!btf) {
 		out->state = PW_PROBE_ABSENT;
-		snprintf(out->why, sizeof(out->why), "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
+		snprintf(out->why, sizeof(out->why),
+			 "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
 	} else if (pw_ram_read(&b.ram, &err)) {
 		out->state = PW_PROBE_DENIED;
 		snprintf(out->why, sizeof(out->why), "%.150s", err.text);

@@ -221,7 +221,8 @@ static void kcore_probe(struct pw_probe *out)
 	close(fd);
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
 		out->state = PW_PROBE_ABSENT;
-		snprintf(out->why, sizeof(out->why), "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
+		snprintf(out->why, sizeof(out->why),
+			 "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
 	} else if (pw_ram_read(&ram, &err)) {
 		out->state = PW_PROBE_DENIED;
 		snprintf(out->why, sizeof(out->why), "%.150s", err.text);

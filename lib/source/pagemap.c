@@ -21,7 +21,7 @@
 #include "source/pagescan.h"
 #include "source/system.h"
 
-#define PAGE        UINT64_C(4096)
+#define PAGE	    UINT64_C(4096)
 #define CHUNK_WORDS 8192 /* 64 KiB of words a read */
 #define SKIP_WORDS  512
 
@@ -143,7 +143,8 @@ static void pagemap_probe(struct pw_probe *out)
 	snprintf(out->gives, sizeof(out->gives), "leaves only, no tables");
 	if (access("/proc/self/pagemap", R_OK)) {
 		out->state = PW_PROBE_ABSENT;
-		snprintf(out->why, sizeof(out->why), "no /proc/self/pagemap (CONFIG_PROC_PAGE_MONITOR, or /proc not mounted)");
+		snprintf(out->why, sizeof(out->why),
+			 "no /proc/self/pagemap (CONFIG_PROC_PAGE_MONITOR, or /proc not mounted)");
 	} else if (!pw_system_capable(CAP_SYS_ADMIN)) {
 		out->state = PW_PROBE_LIMITED;
 		snprintf(out->gives, sizeof(out->gives), "leaves of own processes");
