@@ -48,6 +48,49 @@ static int parse_stat(const char *text, struct pw_proc *p)
 	return 0;
 }
 
+/* Takes p's place by thread tid if that one lives. */
+static bool take_thread(struct pw_proc *p, const char *tid)
+{
+	struct pw_proc thread = *p;
+	char path[32], *text;
+
+	snprintf(path, sizeof(path), "task/%.20s", tid);
+	thread.dir = openat(p->dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (thread.dir < 0)
+		return false;
+	if (!read_file(&thread, "stat", 1 << 16, &text, NULL)) {
+		if (parse_stat(text, &thread))
+			thread.zombie = true;
+		free(text);
+	}
+	if (thread.zombie) {
+		close(thread.dir);
+		return false;
+	}
+	memcpy(thread.comm, p->comm, sizeof(thread.comm));
+	close(p->dir);
+	*p = thread;
+	return true;
+}
+
+/* The main thread may have ended while others go on: these have the memory. */
+static void find_live_thread(struct pw_proc *p)
+{
+	int fd = openat(p->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((d = readdir(dir)))
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && take_thread(p, d->d_name))
+			break;
+	closedir(dir);
+}
+
 int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
 {
 	struct pw_proc p = { .pid = pid };
@@ -68,6 +111,8 @@ int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
 		return rc == -ENOENT || rc == -ESRCH ? gone(pid, err)
 						     : pw_error_set(err, rc, "%s/stat: %s", path, strerror(-rc));
 	}
+	if (p.zombie)
+		find_live_thread(&p);
 	*out = p;
 	return 0;
 }
