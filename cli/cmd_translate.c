@@ -196,7 +196,8 @@ static int run(struct args *args)
 
 	if (args->nargs < 2)
 		return usage_error(&cmd_translate, "translate needs a TARGET and an ADDR");
-	rc = session_open(&s, args, args->brief || args->columns || from_stdin(args) ? PW_VIEW_BRIEF : PW_VIEW_TRANSLATE);
+	rc = session_open(&s, args,
+			  args->brief || args->columns || from_stdin(args) ? PW_VIEW_BRIEF : PW_VIEW_TRANSLATE);
 	if (rc)
 		return rc;
 	if (!session_target(&s) && !session_space(&s, args->arg[0], &space)) {

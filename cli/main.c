@@ -17,11 +17,13 @@ static void help(FILE *f)
 {
 	fputs("Usage: pagewalk COMMAND [OPTION]... [ARGUMENT]...\n\n"
 	      "Shows how Linux address spaces are mapped: level by level, entry by entry.\n\n"
-	      "Commands:\n", f);
+	      "Commands:\n",
+	      f);
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nTARGET: PID, self, name:COMM, kernel, cpu:N, root:PA; with PTI also PID:user, PID:kernel.\n"
-	      "'pagewalk COMMAND --help' has options and examples.\n", f);
+	      "'pagewalk COMMAND --help' has options and examples.\n",
+	      f);
 }
 
 static const struct command *find(const char *name)

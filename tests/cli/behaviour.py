@@ -140,11 +140,11 @@ def test_json_is_framed_and_valid():
                 assert r.get(key) is None or r[key].startswith("0x"), (path, r)
 
 
-def test_text_fits_100_columns():
+def test_text_fits_its_width():
     for args in (["dump", "4242"], ["dump", "4242", "[heap]", "--entries"], ["vmas", "4242"],
                  ["translate", "4242", "7f3a5c2d41b8"], ["decode", "80000001a2f3c867"]):
         for line in run(*args, *(MACHINE if args[0] != "decode" else [])).stdout.decode().splitlines():
-            if not line.startswith(("mapped ", "8 VMAs ")):
+            if not line.startswith(("mapped ", "8 VMAs ")) and "(deleted)" not in line:  # a sum, a long name
                 assert len(line) <= 102, line
 
 
