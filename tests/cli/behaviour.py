@@ -176,7 +176,7 @@ def test_doctor_tells_what_auto_takes():
     got = records(p.stdout)
     exact = [r["exact"] for r in got if r["rec"] == "source" and r["auto"]]
     assert p.returncode == (3 if not exact else 0 if exact[0] else 1), (p.returncode, got)
-    assert {r["name"] for r in got if r["rec"] == "source"} >= {"bpf", "kcore", "pagemap"}
+    assert {r["source"] for r in got if r["rec"] == "source"} >= {"bpf", "kcore", "pagemap"}
     assert run("doctor").returncode == p.returncode
 
 
