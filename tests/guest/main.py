@@ -55,6 +55,14 @@ def boot(test):
         return Guest(series, levels, **test.spec.options)
 
 
+def explain(error):
+    """The traceback of a failure, without this file's own frames in front."""
+    tb = error.__traceback__
+    while tb.tb_next and tb.tb_frame.f_code.co_filename == __file__:
+        tb = tb.tb_next
+    return "".join(traceback.format_exception(type(error), error, tb))
+
+
 def run_one(test, guest):
     """Runs one test; the guest to go on with, or None when it is spent."""
     if test.kernel is None:
@@ -89,8 +97,8 @@ def worker(tests, results):
             guest = run_one(test, guest)
         except TestTimeout:
             guest, failure = None, f"not done within {test.spec.timeout:g} s\n{traceback.format_exc(limit=-3)}"
-        except Exception:
-            guest, failure = None, traceback.format_exc()
+        except Exception as e:
+            guest, failure = None, explain(e)
         signal.setitimer(signal.ITIMER_REAL, 0)
         results.send((i, time.monotonic() - started, failure))
     if guest:
