@@ -131,23 +131,29 @@ static int no_memory(const struct pw_proc *p, struct pw_error *err)
 	return pw_error_set(err, -ESRCH, "%d (%s) has exited: no memory is left of it", (int)p->pid, p->comm);
 }
 
+/* Reading another user's file of mode 0400, and then looking at its process, take a capability each. */
+static const char *why_denied(void)
+{
+	if (pw_system_capable(CAP_SYS_PTRACE) && pw_system_capable(CAP_DAC_READ_SEARCH))
+		return "a security module or sandbox protects it";
+	return "it is another user's or protected; needs root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH";
+}
+
 int pw_proc_pagemap(const struct pw_proc *p, struct pw_error *err)
 {
-	int fd;
+	int fd, rc;
 
 	if (p->kthread || p->zombie)
 		return no_memory(p, err);
 	fd = openat(p->dir, "pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	if (errno == ESRCH || errno == ENOENT)
+	rc = -errno;
+	if (rc == -ESRCH || rc == -ENOENT)
 		return no_memory(p, err);
-	if (errno == EACCES || errno == EPERM)
-		return pw_error_set(err, -errno, "%d (%s) may not be looked at: %s", (int)p->pid, p->comm,
-				    pw_system_capable(CAP_SYS_PTRACE)
-					    ? "a security module or sandbox protects it"
-					    : "it is another user's or protected; needs CAP_SYS_PTRACE (root)");
-	return pw_error_set(err, -errno, "/proc/%d/pagemap: %s", (int)p->pid, strerror(errno));
+	if (rc == -EACCES || rc == -EPERM)
+		return pw_error_set(err, rc, "%d (%s) may not be looked at: %s", (int)p->pid, p->comm, why_denied());
+	return pw_error_set(err, rc, "/proc/%d/pagemap: %s", (int)p->pid, strerror(-rc));
 }
 
 int pw_proc_areas(const struct pw_proc *p, struct pw_areas *areas, struct pw_error *err)

@@ -53,7 +53,9 @@ static bool bpf_denied(char *why, size_t size)
 	if (!missing)
 		return false;
 	snprintf(why, size, "needs %s%s", missing,
-		 pw_system_capable(CAP_SYS_PTRACE) ? "" : "; CAP_SYS_PTRACE for other users' processes");
+		 pw_system_capable(CAP_SYS_PTRACE) && pw_system_capable(CAP_DAC_READ_SEARCH) ?
+			 "" :
+			 "; CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH for other users' processes");
 	return true;
 }
 
