@@ -242,7 +242,8 @@ const struct command cmd_dump = {
 	.summary = "all that is mapped, in readable ranges",
 	.about = "A line is a range of one VMA with one page size and one permission; Accessed and Dirty bits and\n"
 		 "physical breaks are counted, not split at. A% and D% are the pages with those bits.\n"
-		 "RANGE: A-B, A+2M, an address, or a name: '[heap]', libc.so.6, vmalloc. Addresses are hexadecimal.\n",
+		 "RANGE: A-B, A+2M, an address, or a name: '[heap]', libc.so.6, vmalloc. Addresses are hexadecimal.\n"
+		 "--entries and --tree have columns of their own: an unknown name in --columns lists them.\n",
 	.examples = "  sudo pagewalk dump $$\n"
 		    "  sudo pagewalk dump name:dbtest '[heap]' --phys\n"
 		    "  sudo pagewalk dump kernel vmalloc\n"
