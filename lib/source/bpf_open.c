@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -59,6 +60,14 @@ static bool bpf_denied(char *why, size_t size)
 	return true;
 }
 
+/* Before v5.11 BPF memory counts as locked memory; libbpf raises the limit where it may. */
+static bool memlock_is_low(void)
+{
+	struct rlimit limit;
+
+	return !pw_system_capable(CAP_SYS_RESOURCE) && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur < 1 << 20;
+}
+
 /* Why loading failed with code, in a sentence without a name in front. */
 static void bpf_why(int code, char *why, size_t size)
 {
@@ -71,9 +80,11 @@ static void bpf_why(int code, char *why, size_t size)
 	else if (code == -EINVAL || code == -EACCES)
 		snprintf(why, size,
 			 "the kernel rejects the program: lockdown, no CONFIG_BPF_EVENTS, or older than 5.10");
+	else if (code == -EPERM && memlock_is_low())
+		snprintf(why, size, "needs CAP_SYS_RESOURCE, or more locked memory (ulimit -l 1024)");
 	else if (code == -EPERM)
 		snprintf(why, size,
-			 "the kernel refuses BPF here (user namespace, seccomp, lockdown or a low memlock limit)");
+			 "the kernel refuses BPF here (user namespace, seccomp or lockdown)");
 	else
 		snprintf(why, size, "loading the program failed: %s", strerror(-code));
 }
