@@ -149,7 +149,7 @@ static void pagemap_probe(struct pw_probe *out)
 		out->state = PW_PROBE_LIMITED;
 		snprintf(out->gives, sizeof(out->gives), "leaves of own processes");
 		snprintf(out->why, sizeof(out->why), "frame numbers hidden without CAP_SYS_ADMIN");
-		snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
+		snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
 	}
 }
 

@@ -106,3 +106,8 @@ bool pw_system_capable(int cap)
 		return false;
 	return data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
 }
+
+const char *pw_system_get_rights(void)
+{
+	return geteuid() ? "run as root: sudo pagewalk ..." : "root without them (a container?): give it those capabilities";
+}

@@ -22,4 +22,7 @@ enum pw_lockdown pw_system_lockdown(void);
 /* Whether a capability (CAP_SYS_ADMIN, ...) is effective. */
 bool pw_system_capable(int cap);
 
+/* What a person does about missing capabilities: a static text. */
+const char *pw_system_get_rights(void);
+
 #endif
