@@ -148,14 +148,7 @@ static const struct option_def options[] = {
 	    "of the CPU: higher address bits are reserved (default: 52)"),
 	OPT("dialect", 0, "LIST", OPT_TEXT, dialect, "software bits' names: recent (default), none, soft-dirty, ..."),
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_decode = {

@@ -72,7 +72,7 @@ static int run(struct args *args)
 }
 
 static const struct option_def options[] = {
-	OPT_JSON, OPT_OUTPUT, OPT_COLUMNS, OPT_NOHEADINGS, OPT_COLOR, OPT_HELP, OPT_END,
+	OPTS_TABLE,
 };
 
 const struct command cmd_doctor = {

@@ -226,14 +226,7 @@ static const struct option_def options[] = {
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half; with --user: both"),
 	OPT_SOURCE,
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_dump = {

@@ -211,14 +211,7 @@ static const struct option_def options[] = {
 	OPT("brief", 'B', NULL, OPT_FLAG, brief, "one line an address (so it is with '-' and with --columns)"),
 	OPT_SOURCE,
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_translate = {

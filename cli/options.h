@@ -62,6 +62,10 @@ struct command {
 		NULL, 0, NULL, NULL, OPT_FLAG, 0 \
 	}
 
+/* What every table that is printed takes; the order is that of --help. */
+#define OPTS_TABLE       OPT_JSON, OPT_OUTPUT, OPT_COLUMNS, OPT_NOHEADINGS, OPT_COLOR, OPT_HELP, OPT_END
+#define OPTS_SIZED_TABLE OPT_JSON, OPT_OUTPUT, OPT_COLUMNS, OPT_BYTES, OPT_NOHEADINGS, OPT_COLOR, OPT_HELP, OPT_END
+
 /* Fills args in. args->arg is malloc'ed. -EINVAL with a text. */
 int options_parse(const struct command *cmd, int argc, char **argv, struct args *args, struct pw_error *err);
 

@@ -21,18 +21,6 @@ static int gone(pid_t pid, struct pw_error *err)
 	return pw_error_set(err, -ESRCH, "no process %d", (int)pid);
 }
 
-static int read_file(const struct pw_proc *p, const char *name, size_t max, char **text, size_t *len)
-{
-	int fd = openat(p->dir, name, O_RDONLY | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = pw_system_read_fd(fd, max, text, len);
-	close(fd);
-	return rc;
-}
-
 /* "PID (comm) state ppid pgrp session tty tpgid flags ..."; the comm may hold any bytes, ')' too. */
 static int parse_stat(const char *text, struct pw_proc *p)
 {
@@ -58,7 +46,7 @@ static bool take_thread(struct pw_proc *p, const char *tid)
 	thread.dir = openat(p->dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (thread.dir < 0)
 		return false;
-	if (!read_file(&thread, "stat", 1 << 16, &text, NULL)) {
+	if (!pw_system_read_at(thread.dir, "stat", 1 << 16, &text, NULL)) {
 		if (parse_stat(text, &thread))
 			thread.zombie = true;
 		free(text);
@@ -101,7 +89,7 @@ int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
 	p.dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (p.dir < 0)
 		return errno == ENOENT ? gone(pid, err) : pw_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	rc = read_file(&p, "stat", 1 << 16, &text, NULL);
+	rc = pw_system_read_at(p.dir, "stat", 1 << 16, &text, NULL);
 	if (!rc) {
 		rc = parse_stat(text, &p);
 		free(text);
@@ -160,7 +148,7 @@ int pw_proc_areas(const struct pw_proc *p, struct pw_areas *areas, struct pw_err
 {
 	char *text;
 	size_t len;
-	int rc = read_file(p, "maps", MAX_MAPS, &text, &len);
+	int rc = pw_system_read_at(p->dir, "maps", MAX_MAPS, &text, &len);
 
 	if (rc == -ESRCH || rc == -ENOENT)
 		return gone(p->pid, err);
