@@ -13,6 +13,7 @@
 
 #include <pagewalk/walk.h>
 
+#include "pin.h"
 #include "ranges.h"
 #include "rewalk.h"
 
@@ -544,5 +545,7 @@ int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const
 		else
 			rc = leaf_only ? walk_areas(&w) : walk_tables(&w);
 	}
-	return rc == WALK_ENOUGH ? 0 : rc;
+	if (rc == WALK_ENOUGH)
+		rc = 0;
+	return !rc && pw_pin_gone(&space->pin) ? -ESRCH : rc;
 }

@@ -18,6 +18,7 @@
 
 #include <pagewalk/source.h>
 
+#include "pin.h"
 #include "source/pagescan.h"
 #include "source/system.h"
 
@@ -98,14 +99,6 @@ static int seek_page(struct pw_pagemap *p, int fd, uint64_t *va, uint64_t last, 
 	return rc;
 }
 
-/* The pagemap of a process that is gone stays open and is empty. */
-static bool process_gone(int fd)
-{
-	uint64_t word;
-
-	return read_words(fd, 0, 0, &word, 1) <= 0;
-}
-
 static long pagemap_read_leaves(struct pw_source *src, const struct pw_pin *pin, uint64_t va, uint64_t last,
 				uint64_t *words, size_t max, uint64_t *at)
 {
@@ -131,7 +124,7 @@ static long pagemap_read_leaves(struct pw_source *src, const struct pw_pin *pin,
 		if (n)
 			return n;
 	}
-	if (process_gone(fd))
+	if (pw_pin_gone(pin))
 		return -ESRCH;
 	*at = last == UINT64_MAX ? last : last + 1;
 	return 0;
