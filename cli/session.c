@@ -9,26 +9,43 @@
 
 #include "session.h"
 
+/* One line, in one write. What it quotes (the name of a process, an argument) can be any bytes, and someone else's choice. */
+static void say(const char *fmt, va_list args, const char *command)
+{
+	char text[2048], hint[64] = "";
+	struct pw_out o;
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	if (command)
+		snprintf(hint, sizeof(hint), " (see 'pagewalk %.30s --help')", command);
+	if (pw_out_init(&o, STDERR_FILENO)) {
+		fputs("pagewalk: out of memory\n", stderr);
+		return;
+	}
+	pw_out_str(&o, "pagewalk: ");
+	pw_out_name(&o, text);
+	pw_out_str(&o, hint);
+	pw_out_char(&o, '\n');
+	pw_out_flush(&o);
+	pw_out_free(&o);
+}
+
 void complain(const char *fmt, ...)
 {
 	va_list args;
 
-	fputs("pagewalk: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(fmt, args, NULL);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 int usage_error(const struct command *cmd, const char *fmt, ...)
 {
 	va_list args;
 
-	fputs("pagewalk: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(fmt, args, cmd->name);
 	va_end(args);
-	fprintf(stderr, " (see 'pagewalk %s --help')\n", cmd->name);
 	return STATUS_USAGE;
 }
 

@@ -143,8 +143,10 @@ static int live_kernel_space(struct pw_target *t, struct pw_space *space, struct
 	int rc;
 
 	if (!has_tables(t))
-		return pw_error_set(err, -EOPNOTSUPP, "source %s has no tables: the kernel's cannot be shown with it",
-				    t->source.ops->name);
+		return pw_error_set(
+			err, -EOPNOTSUPP,
+			"the kernel's tables need an exact source, %s has leaves only: see 'pagewalk doctor'",
+			t->source.ops->name);
 	if (t->facts.kernel_root == PW_PA_NONE)
 		return pw_error_set(
 			err, -ENOENT,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -39,33 +40,38 @@ int pw_bpf_run(struct pw_bpf *b)
 	return b->run->ran == before ? -EAGAIN : 0;
 }
 
+/* Before v5.11 BPF memory counts as locked memory; libbpf raises the limit where it may. */
+static bool memlock_is_low(void)
+{
+	unsigned int major, minor;
+	struct rlimit limit;
+	struct utsname u;
+
+	if (pw_system_capable(CAP_SYS_RESOURCE) || uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return (major < 5 || (major == 5 && minor < 11)) && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
+	       limit.rlim_cur < 1 << 20;
+}
+
 /* Says what is missing of the capabilities. True when something is. */
 static bool bpf_denied(char *why, size_t size)
 {
 	bool admin = pw_system_capable(CAP_SYS_ADMIN);
-	const char *missing = NULL;
+	const char *missing = NULL, *memlock = memlock_is_low() ? ", CAP_SYS_RESOURCE (memlock)" : "";
 
 	if (!admin && !pw_system_capable(CAP_BPF))
-		missing = "CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN (ranges of System RAM)";
+		missing = "CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN (System RAM ranges)";
 	else if (!admin && !pw_system_capable(CAP_PERFMON))
-		missing = "CAP_PERFMON and CAP_SYS_ADMIN (ranges of System RAM)";
+		missing = "CAP_PERFMON and CAP_SYS_ADMIN (System RAM ranges)";
 	else if (!admin)
-		missing = "CAP_SYS_ADMIN (ranges of System RAM in /proc/iomem)";
+		missing = "CAP_SYS_ADMIN (System RAM ranges in /proc/iomem)";
 	if (!missing)
 		return false;
-	snprintf(why, size, "needs %s%s", missing,
-		 pw_system_capable(CAP_SYS_PTRACE) && pw_system_capable(CAP_DAC_READ_SEARCH) ?
-			 "" :
-			 "; CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH for other users' processes");
+	snprintf(why, size, "needs %s%s%s", missing, memlock,
+		 pw_system_capable(CAP_SYS_PTRACE) && pw_system_capable(CAP_DAC_READ_SEARCH)
+			 ? ""
+			 : "; CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH for other users' processes");
 	return true;
-}
-
-/* Before v5.11 BPF memory counts as locked memory; libbpf raises the limit where it may. */
-static bool memlock_is_low(void)
-{
-	struct rlimit limit;
-
-	return !pw_system_capable(CAP_SYS_RESOURCE) && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur < 1 << 20;
 }
 
 /* Why loading failed with code, in a sentence without a name in front. */
@@ -83,8 +89,7 @@ static void bpf_why(int code, char *why, size_t size)
 	else if (code == -EPERM && memlock_is_low())
 		snprintf(why, size, "needs CAP_SYS_RESOURCE, or more locked memory (ulimit -l 1024)");
 	else if (code == -EPERM)
-		snprintf(why, size,
-			 "the kernel refuses BPF here (user namespace, seccomp or lockdown)");
+		snprintf(why, size, "the kernel refuses BPF here (user namespace, seccomp or lockdown)");
 	else
 		snprintf(why, size, "loading the program failed: %s", strerror(-code));
 }
