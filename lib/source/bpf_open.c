@@ -168,13 +168,12 @@ void pw_bpf_unload(struct pw_bpf *b)
 
 static void bpf_probe_fix(struct pw_probe *out)
 {
-	if (pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
-		snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
-	else if (geteuid() || !pw_system_capable(CAP_SYS_ADMIN))
+	bool rights = pw_system_capable(CAP_SYS_ADMIN) && !geteuid();
+
+	if (rights || pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
+		snprintf(out->fix, sizeof(out->fix), "%s", pw_system_lift_lockdown());
+	else
 		snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
-	else if (pw_system_lockdown() == PW_LOCKDOWN_UNKNOWN)
-		snprintf(out->fix, sizeof(out->fix),
-			 "to see whether it is lockdown: mount -t securityfs none /sys/kernel/security");
 }
 
 void pw_bpf_probe(struct pw_probe *out)

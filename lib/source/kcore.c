@@ -212,8 +212,9 @@ static void kcore_probe(struct pw_probe *out)
 	if (fd < 0) {
 		out->state = fd == -ENOENT ? PW_PROBE_ABSENT : PW_PROBE_DENIED;
 		kcore_why(fd, out->why, sizeof(out->why));
-		if (fd == -EPERM && pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
-			snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
+		if (fd == -EPERM &&
+		    (pw_system_capable(CAP_SYS_RAWIO) || pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY))
+			snprintf(out->fix, sizeof(out->fix), "%s", pw_system_lift_lockdown());
 		else if (fd == -EACCES || fd == -EPERM)
 			snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
 		return;

@@ -112,7 +112,19 @@ bool pw_system_capable(int cap)
 	return data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
 }
 
+const char *pw_system_lift_lockdown(void)
+{
+	enum pw_lockdown state = pw_system_lockdown();
+
+	if (state == PW_LOCKDOWN_CONFIDENTIALITY)
+		return "reboot with lockdown=integrity, or without lockdown=";
+	if (state == PW_LOCKDOWN_UNKNOWN)
+		return "to see whether it is lockdown: mount -t securityfs none /sys/kernel/security";
+	return "";
+}
+
 const char *pw_system_get_rights(void)
 {
-	return geteuid() ? "run as root: sudo pagewalk ..." : "root without them (a container?): give it those capabilities";
+	return geteuid() ? "run as root: sudo pagewalk ..." :
+			   "root without them (a container?): give it those capabilities";
 }

@@ -24,6 +24,9 @@ enum pw_lockdown pw_system_lockdown(void);
 /* Whether a capability (CAP_SYS_ADMIN, ...) is effective. */
 bool pw_system_capable(int cap);
 
+/* What opens a source that lockdown shuts, or may shut; "" when it does not. */
+const char *pw_system_lift_lockdown(void);
+
 /* What a person does about missing capabilities: a static text. */
 const char *pw_system_get_rights(void);
 
