@@ -44,7 +44,7 @@ class Changed(Exception):
 
 def held_dump(g, source, target, cr3):
     """(the Answer of a dump of both halves, the Shot taken while the dumping process was held at its end)"""
-    p = g.spawn(["hold", "pagewalk", "-s", source, "dump", target, "--user", "--kernel", "--tree", "--json",
+    p = g.spawn(["hold", "/tmp/dump", "pagewalk", "-s", source, "dump", target, "--user", "--kernel", "--tree", "--json",
                  "-o", "/tmp/dump"], stdin=None)
     p.wait_until(lambda: b"held" in p.stderr or p.rc is not None, 180, "the end of the dump")
     after = Shot(g, cr3)
@@ -99,7 +99,8 @@ def sandwich(g, source, target, fewest=100):
     assert dump.end["complete"] and dump.end["unstable"] == 0 and dump.end["unreadable"] == 0, dump.end
     assert dump.head["consistency"] == "validated" and dump.head["source"] == source, dump.head
     assert dump.head["mode"].startswith(str(g.paging_levels())), dump.head
-    differ = len(set(t1.leaves.items()) ^ set(t2.leaves.items()))
+    vas = t1.leaves.keys() | t2.leaves.keys()
+    differ = sum(1 for va in vas if va not in t1.leaves or va not in t2.leaves or t1.leaves[va].pa != t2.leaves[va].pa)
     if differ >= 0.01 * len(t1.leaves):
         raise Changed(f"{differ} of {len(t1.leaves)} leaves differ between the shots")
     ours = compare_leaves(dump, t1, t2)
