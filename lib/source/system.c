@@ -125,6 +125,6 @@ const char *pw_system_lift_lockdown(void)
 
 const char *pw_system_get_rights(void)
 {
-	return geteuid() ? "run as root: sudo pagewalk ..." :
-			   "root without them (a container?): give it those capabilities";
+	return geteuid() ? "run as root: sudo pagewalk ..."
+			 : "root without them (a container?): give it those capabilities";
 }

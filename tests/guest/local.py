@@ -95,10 +95,14 @@ class Host:
         self._programs = initramfs.programs()
         self._running = []
 
+    def program(self, name):
+        """Ours before others of that name."""
+        return self._programs.get(name, name)
+
     def spawn(self, cmd, stdin=b"", **how):
         """`how` goes to subprocess.Popen."""
         argv = ["/bin/sh", "-c", cmd] if isinstance(cmd, str) else list(cmd)
-        p = LocalProcess([self._programs.get(argv[0], argv[0]), *argv[1:]], **how)
+        p = LocalProcess([self.program(argv[0]), *argv[1:]], **how)
         self._running.append(p)
         if stdin is not None:
             if stdin:
