@@ -60,7 +60,8 @@ static int run(struct args *args)
 }
 
 static const struct option_def options[] = {
-	OPT_SOURCE,  OPT("sort", 0, "pid|name|root", OPT_TEXT, sort, "order of the lines (default: pid)"),
+	OPT_SOURCE,
+	OPT("sort", 0, "pid|name|root", OPT_TEXT, sort, "order of the lines (default: pid)"),
 	OPTS_TABLE,
 };
 

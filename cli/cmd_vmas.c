@@ -141,7 +141,7 @@ static void sort(struct vmas *d)
 		const char *name;
 		int (*fn)(const void *a, const void *b);
 	} orders[] = {
-		{ "size", by_size },	 { "mapped", by_mapped }, { "swap", by_swap },
+		{ "size", by_size },     { "mapped", by_mapped }, { "swap", by_swap },
 		{ "tables", by_tables }, { "name", by_name },
 	};
 	const char *key = d->s->args->sort;

@@ -24,7 +24,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_NUMBER };
 
 struct option_def {
 	const char *name;
-	char letter;	 /* 0: none */
+	char letter;     /* 0: none */
 	const char *arg; /* NULL: takes none; "a|b" lists the values */
 	const char *help;
 	enum opt_type type;
@@ -33,9 +33,9 @@ struct option_def {
 
 struct command {
 	const char *name, *alias; /* alias may be NULL */
-	const char *args;	  /* "TARGET ADDR..." */
-	const char *summary;	  /* one line */
-	const char *about;	  /* more, may be NULL */
+	const char *args;         /* "TARGET ADDR..." */
+	const char *summary;      /* one line */
+	const char *about;        /* more, may be NULL */
 	const char *examples;
 	const struct option_def *options; /* ends with a NULL name */
 	int (*run)(struct args *args);

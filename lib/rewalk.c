@@ -15,7 +15,9 @@ int pw_rewalk(const struct pw_space *space, const struct pw_piece *piece, uint64
 
 	for (unsigned d = 0;; d++) {
 		uint64_t slot_pa = table + pw_index(&mode->lv[d], va) * sizeof(uint64_t), raw;
-		struct pw_table_req req = { .pa = slot_pa, .bytes = sizeof(raw), .status = -EFAULT, .link = up, .buf = &raw };
+		struct pw_table_req req = {
+			.pa = slot_pa, .bytes = sizeof(raw), .status = -EFAULT, .link = up, .buf = &raw
+		};
 		struct pw_entry entry;
 		int rc;
 

@@ -15,8 +15,7 @@ struct pw_range pw_half_range(const struct pw_mode *mode, enum pw_half half);
  * Title, comm, pid and both pieces. root is the physical address of the kernel's pgd of that process (mm->pgd);
  * with PTI the user half's piece gets the user root.
  */
-void pw_space_of_process(const struct pw_target *t, pid_t pid, const char *comm, uint64_t root,
-			 struct pw_space *space);
+void pw_space_of_process(const struct pw_target *t, pid_t pid, const char *comm, uint64_t root, struct pw_space *space);
 
 /* Title and the kernel half's piece, from facts.kernel_root. */
 void pw_space_of_kernel(const struct pw_target *t, struct pw_space *space);

@@ -172,8 +172,7 @@ int pw_select_parse(const char *text, struct pw_select *out, struct pw_error *er
 	return 0;
 }
 
-int pw_target_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
-			struct pw_error *err)
+int pw_target_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n, struct pw_error *err)
 {
 	return t->os->processes(t, with_roots, list, n, err);
 }
@@ -214,8 +213,7 @@ static int pick_root(const struct pw_target *t, const struct pw_select *sel, str
 	if (space->npieces != 2)
 		return pw_error_set(err, -EINVAL, "%s: a leaf-only source has no roots to pick from", space->title);
 	if (!t->facts.pti && sel->pick == PW_PICK_USER_ROOT)
-		return pw_error_set(err, -EINVAL, "%s: PTI is off, there is one root: leave out ':user'",
-				    space->title);
+		return pw_error_set(err, -EINVAL, "%s: PTI is off, there is one root: leave out ':user'", space->title);
 	root = space->piece[1].root;
 	if (sel->pick == PW_PICK_USER_ROOT)
 		root |= PW_PTI_USER_ROOT;
@@ -262,7 +260,8 @@ static int fill_space(struct pw_target *t, const struct pw_select *sel, struct p
 		return open_root(t, sel->root, space, err);
 	case PW_SELECT_CPU:
 		if (!t->os->cpu_root)
-			return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: a CPU's root is not known to this source", sel->cpu);
+			return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: a CPU's root is not known to this source",
+					    sel->cpu);
 		rc = t->os->cpu_root(t, sel->cpu, &root, err);
 		return rc ? rc : open_root(t, root, space, err);
 	}

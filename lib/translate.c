@@ -46,11 +46,8 @@ static bool begin(const struct pw_space *space, uint64_t va, struct pw_translati
 static void finish(struct pw_translation *t, const struct pw_entry *e)
 {
 	static const enum pw_verdict verdicts[] = {
-		[PW_NONE] = PW_V_NONE,
-		[PW_TABLE] = PW_V_NONE,
-		[PW_LEAF] = PW_MAPPED,
-		[PW_PROTNONE] = PW_V_PROTNONE,
-		[PW_SOFT] = PW_V_SOFT,
+		[PW_NONE] = PW_V_NONE,         [PW_TABLE] = PW_V_NONE, [PW_LEAF] = PW_MAPPED,
+		[PW_PROTNONE] = PW_V_PROTNONE, [PW_SOFT] = PW_V_SOFT,
 	};
 
 	t->verdict = e->reserved && e->hw ? PW_V_RESERVED : verdicts[e->kind];
@@ -223,7 +220,8 @@ int pw_translate(const struct pw_space *space, const uint64_t *va, size_t n, str
 
 	for (size_t i = 0; i < n; i += ROUND) {
 		size_t round = n - i < ROUND ? n - i : ROUND;
-		int rc = leaf_only ? by_leaves(space, va + i, round, out + i) : by_tables(space, va + i, round, out + i);
+		int rc =
+			leaf_only ? by_leaves(space, va + i, round, out + i) : by_tables(space, va + i, round, out + i);
 
 		if (rc)
 			return rc;

@@ -398,9 +398,7 @@ static int visit_root(struct walk *w)
 	uint64_t covers = (UINT64_C(1) << (lv->shift + lv->bits)) - 1;
 	struct batch *b = w->batch[0];
 	struct pw_table_req *req = &b->req[0];
-	struct table root = {
-		.pa = w->piece->root, .va = w->va.lo & ~covers, .perm = PW_RWXU, .alias_pa = PW_PA_NONE
-	};
+	struct table root = { .pa = w->piece->root, .va = w->va.lo & ~covers, .perm = PW_RWXU, .alias_pa = PW_PA_NONE };
 	int rc;
 
 	*req = (struct pw_table_req){ .pa = root.pa, .bytes = table_bytes(w, 0), .status = -EFAULT, .buf = b->buf };

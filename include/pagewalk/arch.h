@@ -67,7 +67,7 @@ struct pw_mode_level {
 /* A paging mode as data; lv[0] is the root's level. */
 struct pw_mode {
 	const char *name; /* "4-level" */
-	uint8_t depth;	  /* levels in lv[] */
+	uint8_t depth;    /* levels in lv[] */
 	uint8_t va_bits;  /* a canonical address is sign-extended from this width */
 	struct pw_mode_level lv[PW_NLEVELS];
 };
@@ -77,14 +77,14 @@ enum pw_half { PW_HALF_USER, PW_HALF_KERNEL };
 
 /* Software bits that a kernel is known to use (the dialect); a bit of no known use is named swN. */
 enum pw_dialect {
-	PW_DIALECT_KNOWN = 1 << 0,	 /* there is evidence at all; without it all software bits are swN */
-	PW_DIALECT_SOFT_DIRTY = 1 << 1,	 /* user bit 11 */
-	PW_DIALECT_UFFD_WP = 1 << 2,	 /* user bit 10 */
-	PW_DIALECT_DEVMAP_58 = 1 << 3,	 /* to v6.5 */
-	PW_DIALECT_DEVMAP_57 = 1 << 4,	 /* v6.6 to v6.16 */
+	PW_DIALECT_KNOWN = 1 << 0,       /* there is evidence at all; without it all software bits are swN */
+	PW_DIALECT_SOFT_DIRTY = 1 << 1,  /* user bit 11 */
+	PW_DIALECT_UFFD_WP = 1 << 2,     /* user bit 10 */
+	PW_DIALECT_DEVMAP_58 = 1 << 3,   /* to v6.5 */
+	PW_DIALECT_DEVMAP_57 = 1 << 4,   /* v6.6 to v6.16 */
 	PW_DIALECT_SAVED_DIRTY = 1 << 5, /* bit 58, from v6.6 */
 	PW_DIALECT_NOPTISHADOW = 1 << 6, /* bit 58 of a pgd entry, from v6.12 */
-	PW_DIALECT_KERNEL_4K = 1 << 7,	 /* kernel bit 11 (7.x) */
+	PW_DIALECT_KERNEL_4K = 1 << 7,   /* kernel bit 11 (7.x) */
 };
 
 struct pw_arch;
@@ -95,8 +95,8 @@ struct pw_mmu {
 	const struct pw_mode *mode;
 	enum pw_half half;
 	uint8_t maxphyaddr; /* physical address bits of the CPU */
-	uint8_t pat[8];	    /* x86: memory type number of each PAT slot */
-	bool no_nx;	    /* EFER.NXE is off: bit 63 is reserved */
+	uint8_t pat[8];     /* x86: memory type number of each PAT slot */
+	bool no_nx;         /* EFER.NXE is off: bit 63 is reserved */
 	uint32_t dialect;   /* enum pw_dialect bits */
 	uint64_t enc_mask;  /* encryption or shared bit(s): no part of the address */
 	bool enc_shared;    /* enc_mask is TDX's shared bit (set: shared), not SME/SEV's C-bit (set: encrypted) */
@@ -111,28 +111,28 @@ struct pw_attr {
 	const char *name;
 	const char *doc;
 	const char *brief; /* in a short list of bits: "A", "soft-dirty"; NULL: perm, size or kind say it */
-	uint64_t mask;	   /* 0: the mmu's enc_mask */
-	uint8_t levels;	   /* bit n: at enum pw_level n */
-	uint8_t kinds;	   /* bit n: for enum pw_kind n */
-	uint8_t half;	   /* bit n: in enum pw_half n */
+	uint64_t mask;     /* 0: the mmu's enc_mask */
+	uint8_t levels;    /* bit n: at enum pw_level n */
+	uint8_t kinds;     /* bit n: for enum pw_kind n */
+	uint8_t half;      /* bit n: in enum pw_half n */
 	uint32_t dialect;  /* all of these dialect bits are needed; 0: always */
-	bool unless;	   /* the swN fallbacks: only where no other attribute names the bit */
+	bool unless;       /* the swN fallbacks: only where no other attribute names the bit */
 };
 
 /* A decoded entry. Sizes in bytes, addresses physical. */
 struct pw_entry {
 	uint64_t raw;
-	uint64_t pa;	   /* of the next table, or of the page; PW_PA_NONE when there is none or it is hidden */
-	uint64_t size;	   /* bytes that the entry covers */
-	uint64_t attrs;	   /* bit n: arch->attrs[n] is set */
+	uint64_t pa;       /* of the next table, or of the page; PW_PA_NONE when there is none or it is hidden */
+	uint64_t size;     /* bytes that the entry covers */
+	uint64_t attrs;    /* bit n: arch->attrs[n] is set */
 	uint64_t reserved; /* bits that are set and must not be: the CPU faults on the entry */
 	enum pw_level level;
 	enum pw_kind kind;
-	bool hw;	 /* present to the CPU */
-	uint8_t perm;	 /* own bits, PW_R.. */
-	uint8_t key;	 /* protection key, 0 when none */
+	bool hw;         /* present to the CPU */
+	uint8_t perm;    /* own bits, PW_R.. */
+	uint8_t key;     /* protection key, 0 when none */
 	uint8_t memtype; /* index for arch->memtypes; 0xff: none */
-	bool has_swap;	 /* kind soft: type and offset as /proc/PID/pagemap gives them */
+	bool has_swap;   /* kind soft: type and offset as /proc/PID/pagemap gives them */
 	uint8_t swap_type;
 	uint64_t swap_offset;
 };

@@ -9,7 +9,7 @@
 
 #include <stdarg.h>
 
-#define PW_API __attribute__((visibility("default")))
+#define PW_API               __attribute__((visibility("default")))
 #define PW_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 struct pw_error {

@@ -20,15 +20,15 @@ struct pw_run {
 	uint64_t va, last;
 	enum pw_kind kind;
 	enum pw_level level;
-	bool is_hole;               /* then only va, last, area, level, pages (holes), raw_first and these count: */
+	bool is_hole; /* then only va, last, area, level, pages (holes), raw_first and these count: */
 	enum pw_hole_reason reason;
 	uint64_t alias_va;
-	uint8_t perm;               /* all levels; PW_PERM_UNKNOWN with a leaf-only source */
+	uint8_t perm; /* all levels; PW_PERM_UNKNOWN with a leaf-only source */
 	uint64_t page_size;
 	uint64_t pages;
-	uint64_t accessed, dirty;   /* pages with the bit */
-	uint64_t extents;           /* physically contiguous stretches; 0 when frames are hidden or there are none */
-	uint64_t pa;                /* of the first page; PW_PA_NONE */
+	uint64_t accessed, dirty; /* pages with the bit */
+	uint64_t extents;         /* physically contiguous stretches; 0 when frames are hidden or there are none */
+	uint64_t pa;              /* of the first page; PW_PA_NONE */
 	uint64_t raw_first, raw_and, raw_or;
 };
 

@@ -39,7 +39,7 @@ struct pw_range {
 struct pw_link {
 	uint64_t pa;
 	uint64_t expect;
-	uint64_t ignore; /* bits that may change by themselves (Accessed, Dirty) */
+	uint64_t ignore;          /* bits that may change by themselves (Accessed, Dirty) */
 	const struct pw_link *up; /* towards the root; NULL above the root's own entry */
 };
 
@@ -62,9 +62,9 @@ struct pw_source;
 /* What `doctor` says of a source. */
 struct pw_probe {
 	enum { PW_PROBE_OK, PW_PROBE_LIMITED, PW_PROBE_DENIED, PW_PROBE_ABSENT } state;
-	char gives[48];  /* "all tables, validated" */
-	char why[160];   /* why not, and what would open it; "" when nothing is shut */
-	char fix[160];   /* the command or setting that opens it, "" when none is known */
+	char gives[48]; /* "all tables, validated" */
+	char why[160];  /* why not, and what would open it; "" when nothing is shut */
+	char fix[160];  /* the command or setting that opens it, "" when none is known */
 };
 
 /* A target process of the live system, pinned: the open pagemap keeps its mm alive and ours to look at. */

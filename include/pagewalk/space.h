@@ -20,7 +20,7 @@ struct pw_area {
 	uint64_t offset;  /* in the file, bytes */
 	uint64_t inode;
 	uint32_t dev_major, dev_minor;
-	bool pfnmap;      /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
+	bool pfnmap; /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
 };
 
 /* Ascending, disjoint. */
@@ -51,9 +51,9 @@ struct pw_space {
 	size_t npieces;
 	struct pw_source *source;
 	struct pw_pin pin;
-	pid_t pid;        /* 0: none */
-	char title[64];   /* "4242 (dbtest)", "kernel", "root 0x1000" */
-	char comm[64];    /* "" when there is none */
+	pid_t pid;      /* 0: none */
+	char title[64]; /* "4242 (dbtest)", "kernel", "root 0x1000" */
+	char comm[64];  /* "" when there is none */
 	struct pw_areas areas;
 	const struct pw_range *ram; /* what may be followed; NULL with nram 0: anything (frozen images only) */
 	size_t nram;

@@ -12,9 +12,9 @@ struct pw_target;
 /* A process as the target's OS names it. */
 struct pw_process {
 	pid_t pid;
-	bool kthread;   /* no user memory of its own */
+	bool kthread; /* no user memory of its own */
 	char comm[64];
-	uint64_t root;  /* physical address of its pgd; PW_PA_NONE when not known */
+	uint64_t root; /* physical address of its pgd; PW_PA_NONE when not known */
 };
 
 /* How the OS side of a target answers. One const object a kind of OS access: live, text. */

@@ -17,11 +17,11 @@
 /* A table entry that is followed: comes before everything below it. */
 struct pw_step {
 	const struct pw_piece *piece;
-	enum pw_level level;  /* of the entry */
-	uint8_t depth;        /* 0: the entry is in the root */
-	uint8_t perm_above;   /* what the levels above allow together (PW_RWXU at the root) */
-	uint64_t va;          /* first address that the entry covers */
-	uint64_t slot_pa;     /* where the entry is */
+	enum pw_level level; /* of the entry */
+	uint8_t depth;       /* 0: the entry is in the root */
+	uint8_t perm_above;  /* what the levels above allow together (PW_RWXU at the root) */
+	uint64_t va;         /* first address that the entry covers */
+	uint64_t slot_pa;    /* where the entry is */
 	uint64_t raw;
 };
 
@@ -30,11 +30,11 @@ struct pw_span {
 	const struct pw_piece *piece;
 	enum pw_level level;
 	uint8_t depth;
-	uint8_t shift;        /* each entry covers 1 << shift bytes */
+	uint8_t shift; /* each entry covers 1 << shift bytes */
 	uint8_t perm_above;
-	uint64_t va;          /* of raw[0] */
-	uint64_t slot_pa;     /* of raw[0]; PW_PA_NONE with a leaf-only source */
-	const uint64_t *raw;  /* valid during the call only */
+	uint64_t va;         /* of raw[0] */
+	uint64_t slot_pa;    /* of raw[0]; PW_PA_NONE with a leaf-only source */
+	const uint64_t *raw; /* valid during the call only */
 	size_t n;
 };
 
@@ -54,13 +54,13 @@ PW_API const char *pw_hole_name(enum pw_hole_reason reason);
 struct pw_hole {
 	const struct pw_piece *piece;
 	enum pw_hole_reason reason;
-	enum pw_level level;  /* of the entry that leads there; for a root: its own level, slot_pa is PW_PA_NONE */
+	enum pw_level level; /* of the entry that leads there; for a root: its own level, slot_pa is PW_PA_NONE */
 	uint8_t depth;
 	uint8_t perm_above;
 	uint64_t va, last;
 	uint64_t slot_pa;
 	uint64_t raw;
-	uint64_t alias_va;    /* PW_HOLE_ALIAS: where the same table was shown */
+	uint64_t alias_va; /* PW_HOLE_ALIAS: where the same table was shown */
 };
 
 /* Any of them may be NULL; a non-zero return ends the walk, which then returns it. */
@@ -71,10 +71,10 @@ struct pw_visitor {
 };
 
 struct pw_walk_opts {
-	size_t size;          /* sizeof(struct pw_walk_opts) */
-	struct pw_range va;   /* {0, UINT64_MAX}: all */
-	unsigned attempts;    /* for a table whose chain changes; 0: 8 */
-	uint64_t budget;      /* table visits; 0: twice the RAM's pages, or 1 << 24 */
+	size_t size;        /* sizeof(struct pw_walk_opts) */
+	struct pw_range va; /* {0, UINT64_MAX}: all */
+	unsigned attempts;  /* for a table whose chain changes; 0: 8 */
+	uint64_t budget;    /* table visits; 0: twice the RAM's pages, or 1 << 24 */
 	bool fold_aliases;
 };
 
@@ -84,7 +84,7 @@ struct pw_walk_stats {
 	uint64_t retries;
 	uint64_t unstable, unreadable; /* holes; not-ram, reserved and budget count as unreadable */
 	uint64_t aliases;
-	bool truncated;       /* by the budget */
+	bool truncated; /* by the budget */
 };
 
 /*
@@ -99,15 +99,15 @@ PW_API int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts
 
 enum pw_verdict {
 	PW_MAPPED,
-	PW_V_NONE,         /* an entry is empty */
+	PW_V_NONE, /* an entry is empty */
 	PW_V_PROTNONE,
 	PW_V_SOFT,
 	PW_V_NON_CANONICAL,
-	PW_V_RESERVED,     /* reserved bits: the CPU would fault */
+	PW_V_RESERVED, /* reserved bits: the CPU would fault */
 	PW_V_UNSTABLE,
 	PW_V_UNREADABLE,
 	PW_V_NOT_RAM,
-	PW_V_OUTSIDE,      /* no piece of the space holds the address */
+	PW_V_OUTSIDE, /* no piece of the space holds the address */
 	PW_V_NVERDICTS,
 };
 
@@ -125,10 +125,10 @@ struct pw_translation {
 	uint64_t va;
 	const struct pw_piece *piece; /* NULL: outside */
 	enum pw_verdict verdict;
-	uint8_t npath;       /* entries read, root first */
-	uint8_t perm;        /* all levels of the path together */
-	uint64_t pa;         /* of the byte, when mapped and not hidden; else PW_PA_NONE */
-	uint64_t size;       /* that the last entry covers */
+	uint8_t npath; /* entries read, root first */
+	uint8_t perm;  /* all levels of the path together */
+	uint64_t pa;   /* of the byte, when mapped and not hidden; else PW_PA_NONE */
+	uint64_t size; /* that the last entry covers */
 	struct pw_path_item path[PW_NLEVELS];
 };
 

@@ -55,7 +55,7 @@ int pw_level_parse(const char *name, unsigned depth)
 const char *pw_kind_name(enum pw_kind kind)
 {
 	static const char *const names[] = {
-		[PW_NONE] = "none",	    [PW_TABLE] = "table", [PW_LEAF] = "leaf",
+		[PW_NONE] = "none",         [PW_TABLE] = "table", [PW_LEAF] = "leaf",
 		[PW_PROTNONE] = "protnone", [PW_SOFT] = "soft",
 	};
 

@@ -20,19 +20,19 @@
 
 #define BIT(n) (UINT64_C(1) << (n))
 
-#define PRESENT	   BIT(63)
-#define SWAP	   BIT(62)
+#define PRESENT    BIT(63)
+#define SWAP       BIT(62)
 #define FILE_PAGE  BIT(61)
-#define GUARD	   BIT(58)
-#define UFFD_WP	   BIT(57)
+#define GUARD      BIT(58)
+#define UFFD_WP    BIT(57)
 #define EXCLUSIVE  BIT(56)
 #define SOFT_DIRTY BIT(55)
-#define FRAME	   (BIT(55) - 1)
+#define FRAME      (BIT(55) - 1)
 
 enum { A_FILE, A_GUARD, A_UFFD_WP, A_EXCLUSIVE, A_SOFT_DIRTY, A_COUNT };
 
 #define K(kind) (1u << PW_##kind)
-#define IN(kd)	.levels = 1u << PW_PTE, .kinds = (kd), .half = 1u << PW_HALF_USER | 1u << PW_HALF_KERNEL
+#define IN(kd)  .levels = 1u << PW_PTE, .kinds = (kd), .half = 1u << PW_HALF_USER | 1u << PW_HALF_KERNEL
 
 static const struct pw_attr attrs[A_COUNT] = {
 	[A_FILE] = { "file", "file page or shared anonymous memory", "file", FILE_PAGE, IN(K(LEAF) | K(SOFT)) },

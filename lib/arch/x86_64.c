@@ -61,31 +61,31 @@
  */
 #include <pagewalk/arch.h>
 
-#define BIT(n)	     (UINT64_C(1) << (n))
+#define BIT(n)       (UINT64_C(1) << (n))
 #define BITS(hi, lo) ((~UINT64_C(0) >> (63 - (hi))) & ~(BIT(lo) - 1))
 
-#define PRESENT	  BIT(0)
-#define WRITE	  BIT(1)
-#define USER	  BIT(2)
-#define PWT	  BIT(3)
-#define PCD	  BIT(4)
+#define PRESENT   BIT(0)
+#define WRITE     BIT(1)
+#define USER      BIT(2)
+#define PWT       BIT(3)
+#define PCD       BIT(4)
 #define ACCESSED  BIT(5)
-#define DIRTY	  BIT(6)
-#define PSE	  BIT(7)  /* pmd, pud */
-#define PAT_4K	  BIT(7)  /* pte */
-#define GLOBAL	  BIT(8)  /* when present */
+#define DIRTY     BIT(6)
+#define PSE       BIT(7)  /* pmd, pud */
+#define PAT_4K    BIT(7)  /* pte */
+#define GLOBAL    BIT(8)  /* when present */
 #define PROTNONE  BIT(8)  /* when not */
 #define PAT_HUGE  BIT(12) /* pmd, pud */
-#define KEY	  BITS(62, 59)
+#define KEY       BITS(62, 59)
 #define KEY_SHIFT 59
-#define NX	  BIT(63)
-#define ADDR	  BITS(51, 12)
+#define NX        BIT(63)
+#define ADDR      BITS(51, 12)
 
-#define SWP_SOFT_DIRTY	 BIT(1)
-#define SWP_UFFD_WP	 BIT(2)
-#define SWP_EXCLUSIVE	 BIT(3)
+#define SWP_SOFT_DIRTY   BIT(1)
+#define SWP_UFFD_WP      BIT(2)
+#define SWP_EXCLUSIVE    BIT(3)
 #define SWP_OFFSET_SHIFT 9
-#define SWP_TYPE_SHIFT	 59
+#define SWP_TYPE_SHIFT   59
 
 /* Bits that the CPU ignores, by kind of entry; the rest of the bits has one meaning for all kernels. */
 #define SOFTWARE_LEAF  (BITS(11, 9) | BITS(58, 52))
@@ -144,13 +144,13 @@ enum {
 #define LEAF_LEVEL  (L(PTE) | HUGE_LEVEL)
 #define TABLE_LEVEL (HUGE_LEVEL | L(P4D) | L(PGD))
 
-#define K(kind)	      (1u << PW_##kind)
-#define PAGE	      (K(LEAF) | K(PROTNONE))
+#define K(kind)       (1u << PW_##kind)
+#define PAGE          (K(LEAF) | K(PROTNONE))
 #define PAGE_OR_TABLE (PAGE | K(TABLE))
 
 #define USER_HALF   (1u << PW_HALF_USER)
 #define KERNEL_HALF (1u << PW_HALF_KERNEL)
-#define BOTH	    (USER_HALF | KERNEL_HALF)
+#define BOTH        (USER_HALF | KERNEL_HALF)
 
 #define IN(lv, kd, hf) .levels = (lv), .kinds = (kd), .half = (hf)
 #define SW(n, lv, kd)                                                                                          \

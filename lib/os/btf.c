@@ -34,7 +34,7 @@
 #define BTF_PATH  "/sys/kernel/btf/vmlinux"
 #define BTF_BYTES (256 << 20) /* more is not believed */
 
-#define MAX_DEPTH   8	  /* of anonymous structs in one another */
+#define MAX_DEPTH   8     /* of anonymous structs in one another */
 #define MAX_MEMBERS 65536 /* looked at for one name */
 
 enum want_struct { S_TASK, S_MM, S_FILES, S_FDTABLE, S_FILE, S_PID, S_UPID, S_SECTION, S_COUNT };

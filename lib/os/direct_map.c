@@ -18,8 +18,8 @@
 #include "source/live.h"
 #include "source/system.h"
 
-#define GIB		(UINT64_C(1) << 30)
-#define MAX_CANDIDATES	(1 << 20)
+#define GIB             (UINT64_C(1) << 30)
+#define MAX_CANDIDATES  (1 << 20)
 #define CONFIRM_RETRIES 4
 
 /* All addresses up to the highest RAM, and no more: bits above are encryption or shared bits. */

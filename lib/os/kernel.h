@@ -22,8 +22,8 @@ struct pw_vmcoreinfo {
 struct pw_kernel {
 	struct pw_btf_facts btf;
 	struct pw_vmcoreinfo info;
-	uint64_t task;	  /* a task whose open files are ours; 0: ask bpf each time */
-	pid_t task_pid;	  /* whose that was */
+	uint64_t task;    /* a task whose open files are ours; 0: ask bpf each time */
+	pid_t task_pid;   /* whose that was */
 	uint64_t own_pgd; /* kernel address, at the time of attaching */
 };
 

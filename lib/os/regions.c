@@ -25,7 +25,7 @@
 #define MODULES_END    UINT64_C(0xffffffffff000000)
 #define VSYSCALL       UINT64_C(0xffffffffff600000)
 #define MAX_REGIONS    24
-#define CHUNK	       (256 * 1024)
+#define CHUNK          (256 * 1024)
 
 struct map {
 	struct pw_area *v;

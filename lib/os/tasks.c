@@ -19,7 +19,7 @@
 #include "source/live.h"
 #include "source/system.h"
 
-#define CHUNK	  (256 * 1024)
+#define CHUNK     (256 * 1024)
 #define MAX_TASKS (4 << 20)
 
 /* start_stack and arg_start: fields 28 and 48 of /proc/self/stat. */

@@ -43,9 +43,9 @@ void pw_table_free(struct pw_table *t);
 void pw_table_add(struct pw_render *r, struct pw_table *t, const void *rec);
 void pw_table_print(struct pw_render *r, struct pw_table *t);
 
-#define PW_BOLD	  "\033[1m"
-#define PW_DIM	  "\033[2m"
-#define PW_RED	  "\033[31m"
+#define PW_BOLD   "\033[1m"
+#define PW_DIM    "\033[2m"
+#define PW_RED    "\033[31m"
 #define PW_GREEN  "\033[32m"
 #define PW_YELLOW "\033[33m"
 #define PW_PLAIN  "\033[0m"

@@ -19,12 +19,12 @@
 struct pw_rec_head {
 	const char *command;
 	const struct pw_target *target; /* NULL: offline */
-	const struct pw_mmu *mmu;	/* of an offline command */
-	const struct pw_space *space;	/* NULL: not about one address space */
-	const char *name;		/* of the space in records: "4242", "kernel", "root:0x1000" */
-	const char *what;		/* "user half"; NULL: nothing to add */
-	struct pw_range va;		/* that is shown */
-	const struct pw_joins *joins;	/* NULL: not the running system */
+	const struct pw_mmu *mmu;       /* of an offline command */
+	const struct pw_space *space;   /* NULL: not about one address space */
+	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
+	const char *what;               /* "user half"; NULL: nothing to add */
+	struct pw_range va;             /* that is shown */
+	const struct pw_joins *joins;   /* NULL: not the running system */
 };
 
 /* What the running system says beside the tables. */
@@ -48,7 +48,7 @@ struct pw_rec_source {
 /* A VMA or region with what is mapped in it. */
 struct pw_rec_vma {
 	const struct pw_area *area;
-	bool leaf_only;	   /* page sizes and tables are not known: all is in bytes[0] */
+	bool leaf_only;    /* page sizes and tables are not known: all is in bytes[0] */
 	uint64_t bytes[3]; /* mapped in pages of PTE, PMD, PUD level */
 	uint64_t swapped;
 	uint64_t protnone; /* bytes the kernel has and the CPU does not */
@@ -76,9 +76,9 @@ struct pw_rec_end {
 	uint64_t swapped, protnone;
 	uint64_t records; /* processes, VMAs, addresses */
 	uint64_t area_bytes;
-	bool hidden;			    /* frame numbers were asked for and not given */
+	bool hidden;                        /* frame numbers were asked for and not given */
 	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
-	bool has_walk;			    /* walk is filled in */
+	bool has_walk;                      /* walk is filled in */
 	struct pw_walk_stats walk;
 };
 
@@ -124,7 +124,7 @@ struct pw_render {
 	enum pw_view view;
 	bool colour, bytes, noheadings;
 	struct pw_columns columns; /* of the view; pw_render_columns() */
-	struct pw_table *table;	   /* rows that wait for their widths */
+	struct pw_table *table;    /* rows that wait for their widths */
 
 	/* text's own */
 	const char *cell_colour;

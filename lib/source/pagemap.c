@@ -22,7 +22,7 @@
 #include "source/pagescan.h"
 #include "source/system.h"
 
-#define PAGE	    UINT64_C(4096)
+#define PAGE        UINT64_C(4096)
 #define CHUNK_WORDS 8192 /* 64 KiB of words a read */
 #define SKIP_WORDS  512
 

@@ -7,7 +7,7 @@
 
 #include "text.h"
 
-#define PAGE 4096
+#define PAGE     4096
 #define MAX_TEXT (64u << 20)
 
 static void text_probe(struct pw_probe *out)

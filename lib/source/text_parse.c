@@ -8,7 +8,7 @@
 
 #include "text.h"
 
-#define SLOTS 512
+#define SLOTS     512
 #define MAX_PAGES 65536
 
 struct parser {
@@ -31,13 +31,13 @@ static void *grow(void *v, size_t n, size_t size)
 	return reallocarray(v, n ? 2 * n : 1, size);
 }
 
-#define ADD(p, array, count)                                                   \
-	({                                                                     \
+#define ADD(p, array, count)                                                           \
+	({                                                                             \
 		void *v_ = grow((p)->t->array, (p)->t->count, sizeof(*(p)->t->array)); \
-		if (v_)                                                        \
-			(p)->t->array = v_;                                    \
+		if (v_)                                                                \
+			(p)->t->array = v_;                                            \
 		v_ ? memset(&(p)->t->array[(p)->t->count], 0, sizeof(*(p)->t->array)), \
-			&(p)->t->array[(p)->t->count++] : NULL;                \
+			&(p)->t->array[(p)->t->count++] : NULL;                        \
 	})
 
 static bool number(const char **s, int base, uint64_t *out)
@@ -76,8 +76,8 @@ static int dialect(struct parser *p, const char *s)
 		const char *name;
 		uint32_t bit;
 	} names[] = {
-		{ "soft-dirty", PW_DIALECT_SOFT_DIRTY }, { "uffd-wp", PW_DIALECT_UFFD_WP },
-		{ "devmap58", PW_DIALECT_DEVMAP_58 },    { "devmap57", PW_DIALECT_DEVMAP_57 },
+		{ "soft-dirty", PW_DIALECT_SOFT_DIRTY },   { "uffd-wp", PW_DIALECT_UFFD_WP },
+		{ "devmap58", PW_DIALECT_DEVMAP_58 },      { "devmap57", PW_DIALECT_DEVMAP_57 },
 		{ "saved-dirty", PW_DIALECT_SAVED_DIRTY }, { "noptishadow", PW_DIALECT_NOPTISHADOW },
 		{ "kernel-4k", PW_DIALECT_KERNEL_4K },
 	};

@@ -29,10 +29,10 @@ struct fuzz_mutation {
 };
 
 struct fuzz_image {
-	uint64_t (*mem)[512];	/* FUZZ_PAGES */
-	bool own_memory;	/* hands out memory of its own, which is gone with the next call */
-	unsigned again_every;	/* each n-th request: -EAGAIN; 0: none */
-	unsigned fail_every;	/* each n-th request: -EFAULT */
+	uint64_t (*mem)[512];   /* FUZZ_PAGES */
+	bool own_memory;        /* hands out memory of its own, which is gone with the next call */
+	unsigned again_every;   /* each n-th request: -EAGAIN; 0: none */
+	unsigned fail_every;    /* each n-th request: -EFAULT */
 	unsigned give_up_after; /* requests, then total failure; 0: never */
 	unsigned asked;
 	void *scratch;

@@ -15,7 +15,7 @@
 #include "fuzz_image.h"
 
 #define NPROBES 24
-#define NMODES	3
+#define NMODES  3
 
 #define CHECK(cond)                                                                               \
 	do {                                                                                      \
@@ -57,8 +57,8 @@ struct run_check {
 struct walk_check {
 	const struct fuzz_image *image;
 	const struct pw_piece *piece; /* of the last event */
-	unsigned done;		      /* bit n: piece n was begun */
-	uint64_t last;		      /* address told of last */
+	unsigned done;                /* bit n: piece n was begun */
+	uint64_t last;                /* address told of last */
 	uint64_t events, stop_at;
 	bool stopped, budget;
 	struct told *told;

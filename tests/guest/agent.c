@@ -38,10 +38,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORT_NAME	"pagewalk.agent"
-#define MAX_COMMANDS	64
-#define CHUNK		(256 * 1024)
-#define MAX_MESSAGE	(4 * 1024 * 1024)
+#define PORT_NAME    "pagewalk.agent"
+#define MAX_COMMANDS 64
+#define CHUNK        (256 * 1024)
+#define MAX_MESSAGE  (4 * 1024 * 1024)
 
 enum { EXEC = 1, STDIN, SIGNAL, HELLO = 16, STARTED, STDOUT, STDERR, EXIT };
 
@@ -50,12 +50,12 @@ struct header {
 };
 
 struct command {
-	pid_t pid;		/* 0: free slot */
+	pid_t pid; /* 0: free slot */
 	uint32_t id;
-	int in, out, err;	/* our ends of its pipes, -1 when closed */
-	char *queue;		/* stdin not yet taken by the command */
+	int in, out, err; /* our ends of its pipes, -1 when closed */
+	char *queue;      /* stdin not yet taken by the command */
 	size_t queued;
-	int eof;		/* close `in` once the queue is empty */
+	int eof; /* close `in` once the queue is empty */
 };
 
 /* Who to be and how many strings follow. `caps` is what an ordinary user keeps, in every set. */
@@ -107,12 +107,19 @@ static void send_message(uint32_t id, uint32_t type, const void *data, uint32_t 
 
 static void mount_all(void)
 {
-	static const struct { const char *type, *dir, *data; } mounts[] = {
-		{ "proc", "/proc", NULL },		{ "sysfs", "/sys", NULL },
-		{ "devtmpfs", "/dev", NULL },		{ "tmpfs", "/tmp", "mode=1777" },
-		{ "tmpfs", "/dev/shm", "mode=1777" },	{ "tmpfs", "/run", "mode=755" },
-		{ "devpts", "/dev/pts", NULL },		{ "securityfs", "/sys/kernel/security", NULL },
-		{ "debugfs", "/sys/kernel/debug", NULL }, { "tracefs", "/sys/kernel/tracing", NULL },
+	static const struct {
+		const char *type, *dir, *data;
+	} mounts[] = {
+		{ "proc", "/proc", NULL },
+		{ "sysfs", "/sys", NULL },
+		{ "devtmpfs", "/dev", NULL },
+		{ "tmpfs", "/tmp", "mode=1777" },
+		{ "tmpfs", "/dev/shm", "mode=1777" },
+		{ "tmpfs", "/run", "mode=755" },
+		{ "devpts", "/dev/pts", NULL },
+		{ "securityfs", "/sys/kernel/security", NULL },
+		{ "debugfs", "/sys/kernel/debug", NULL },
+		{ "tracefs", "/sys/kernel/tracing", NULL },
 		{ "bpf", "/sys/fs/bpf", NULL },
 	};
 
@@ -197,7 +204,8 @@ static int keep_capabilities(const uint32_t caps[2])
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = {
-		{ caps[0], caps[0], caps[0] }, { caps[1], caps[1], caps[1] },
+		{ caps[0], caps[0], caps[0] },
+		{ caps[1], caps[1], caps[1] },
 	};
 
 	if (syscall(SYS_capset, &head, data))
@@ -225,7 +233,7 @@ static void run_child(const struct exec *e, const char *cwd, char **argv, char *
 
 	setsid();
 	for (int i = 0; i < 3; i++)
-		dup2(fds[i], i);	/* the pipes themselves are close-on-exec */
+		dup2(fds[i], i); /* the pipes themselves are close-on-exec */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -267,9 +275,9 @@ static void start_command(uint32_t id, char *data, uint32_t bytes)
 	const struct exec *e = (struct exec *)data;
 	uint32_t pid;
 
-	if (c && bytes >= sizeof(*e) && (cwd = take_strings(&p, end, 1)) &&
-	    (argv = take_strings(&p, end, e->argc)) && (envp = take_strings(&p, end, e->envc)) &&
-	    e->argc && !pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC) && !pipe2(err, O_CLOEXEC)) {
+	if (c && bytes >= sizeof(*e) && (cwd = take_strings(&p, end, 1)) && (argv = take_strings(&p, end, e->argc)) &&
+	    (envp = take_strings(&p, end, e->envc)) && e->argc && !pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC) &&
+	    !pipe2(err, O_CLOEXEC)) {
 		fcntl(out[1], F_SETPIPE_SZ, CHUNK);
 		c->pid = fork();
 		if (!c->pid)
@@ -315,7 +323,7 @@ static void feed(struct command *c)
 {
 	ssize_t n = c->queued ? write(c->in, c->queue, c->queued) : 0;
 
-	if (n < 0 && errno != EAGAIN) {	/* it no longer reads */
+	if (n < 0 && errno != EAGAIN) { /* it no longer reads */
 		c->queued = 0;
 		c->eof = 1;
 	} else if (n > 0) {
@@ -395,7 +403,7 @@ static void receive(void)
 
 	if (n <= 0) {
 		if (n == 0)
-			usleep(1000);	/* the host's end is shut */
+			usleep(1000); /* the host's end is shut */
 		return;
 	}
 	have += n;

@@ -25,15 +25,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE	4096UL
-#define MB	(1UL << 20)
+#define PAGE 4096UL
+#define MB   (1UL << 20)
 
 /* Each worker has a window of its own, far from the sentinel and from what mmap() chooses. */
-#define WINDOW		(64UL << 30)
-#define WINDOW_AT(n)	(0x100000000000UL + (n) * WINDOW)
+#define WINDOW       (64UL << 30)
+#define WINDOW_AT(n) (0x100000000000UL + (n)*WINDOW)
 
 /* Pages that one worker may hold at a time, so that it runs in a guest of 256 MiB. */
-#define MAX_TOUCHED	128
+#define MAX_TOUCHED 128
 
 static atomic_bool stop;
 static atomic_ulong cycles, forks;
@@ -86,8 +86,8 @@ static void cycle(uintptr_t window, uint64_t *random)
 	/* Aligned now and then, so that huge pages come and go where tables were. */
 	if ((r >> 60) == 0)
 		at &= ~(2 * MB - 1);
-	p = mmap((void *)at, len, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	p = mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0);
 	if (p == MAP_FAILED)
 		return;
 	if ((r >> 60) || len > 8 * MB)
@@ -135,8 +135,7 @@ static void *forker(void *unused)
 static char *make_sentinel(size_t len)
 {
 	const size_t align = 2 * MB;
-	char *room = mmap(NULL, len + 2 * align, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *room = mmap(NULL, len + 2 * align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *p;
 
 	if (room == MAP_FAILED)
@@ -172,7 +171,8 @@ static void wait_for_end(double seconds)
 static int usage(void)
 {
 	fputs("Usage: churn [--seconds N] [--sentinel BYTES] [--no-fork]\n"
-	      "Changes its page tables without end, beside a region that stays.\n", stderr);
+	      "Changes its page tables without end, beside a region that stays.\n",
+	      stderr);
 	return 2;
 }
 

@@ -35,7 +35,10 @@
 
 #include "mkmaps.h"
 
-#define STATE(n, f, d)	{ .name = (n), .make = (f), .doc = (d) }
+#define STATE(n, f, d)                               \
+	{                                            \
+		.name = (n), .make = (f), .doc = (d) \
+	}
 
 /* Order matters: see mkmaps.h. */
 static struct mk_state states[] = {
@@ -86,7 +89,7 @@ static struct mk_state states[] = {
 	STATE("shadow-stack", mk_shadow_stack, "4K shadow stack"),
 };
 
-#define N_STATES	(sizeof(states) / sizeof(states[0]))
+#define N_STATES (sizeof(states) / sizeof(states[0]))
 
 static const char *const kinds[] = { "leaf", "protnone", "soft", "none" };
 
@@ -99,7 +102,8 @@ static void usage(FILE *f)
 	      "  --list      print each state's name and description\n"
 	      "  --only A,B  make these states only\n"
 	      "  --spin      then keep the CPU in user mode until SIGTERM; commands still work\n"
-	      "  --stay      wait for a signal when standard input ends (--spin implies it)\n", f);
+	      "  --stay      wait for a signal when standard input ends (--spin implies it)\n",
+	      f);
 }
 
 static struct mk_state *find_state(const char *name)
@@ -138,9 +142,8 @@ static void print_state(const struct mk_state *st)
 	for (size_t i = 0; i < st->n; i++) {
 		const struct mk_range *r = &st->r[i];
 
-		printf("state %s addr=0x%lx len=0x%zx page=%zu kind=%s perm=%s expect=%s%s%s\n",
-		       st->name, r->addr, r->len, r->page, kinds[r->kind],
-		       *r->perm ? r->perm : "-", *r->expect ? r->expect : "-",
+		printf("state %s addr=0x%lx len=0x%zx page=%zu kind=%s perm=%s expect=%s%s%s\n", st->name, r->addr,
+		       r->len, r->page, kinds[r->kind], *r->perm ? r->perm : "-", *r->expect ? r->expect : "-",
 		       *r->note ? " " : "", r->note + strspn(r->note, " "));
 	}
 }

@@ -17,16 +17,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MK_PAGE		4096UL
-#define MK_2M		(1UL << 21)
-#define MK_1G		(1UL << 30)
-#define MK_RANGES	32
+#define MK_PAGE   4096UL
+#define MK_2M     (1UL << 21)
+#define MK_1G     (1UL << 30)
+#define MK_RANGES 32
 
 enum mk_kind {
-	MK_LEAF,	/* the CPU maps memory by it */
-	MK_PROTNONE,	/* present to the kernel, absent to the CPU */
-	MK_SOFT,	/* swap entry or marker */
-	MK_NONE,	/* nothing there */
+	MK_LEAF,     /* the CPU maps memory by it */
+	MK_PROTNONE, /* present to the kernel, absent to the CPU */
+	MK_SOFT,     /* swap entry or marker */
+	MK_NONE,     /* nothing there */
 };
 
 struct mk_range {
@@ -34,9 +34,9 @@ struct mk_range {
 	size_t len;
 	size_t page;
 	enum mk_kind kind;
-	char perm[8];		/* "rw-u"; empty unless it is a leaf */
-	char expect[128];	/* attributes, separated by commas */
-	char note[64];		/* more key=value pairs, separated by spaces */
+	char perm[8];     /* "rw-u"; empty unless it is a leaf */
+	char expect[128]; /* attributes, separated by commas */
+	char note[64];    /* more key=value pairs, separated by spaces */
 };
 
 struct mk_state {
@@ -48,8 +48,8 @@ struct mk_state {
 	bool wanted;
 	bool made;
 	char reason[128];
-	char vmflags[16];	/* two-letter VmFlags of smaps that each range's VMA must have */
-	bool pfnmap;		/* /proc/PID/pagemap says nothing of this state's pages */
+	char vmflags[16]; /* two-letter VmFlags of smaps that each range's VMA must have */
+	bool pfnmap;      /* /proc/PID/pagemap says nothing of this state's pages */
 	size_t n;
 	struct mk_range r[MK_RANGES];
 };
@@ -68,18 +68,18 @@ int mk_absent_errno(struct mk_state *st, const char *what);
 void *mk_map(size_t len, size_t align, int prot, int flags, int fd, off_t off);
 /* Anonymous, private, readable and writable, 4K pages. */
 void *mk_anon(size_t pages);
-void mk_write(void *p, size_t len);	/* write a byte to each page */
-void mk_read(const void *p, size_t len);/* read a byte of each page */
+void mk_write(void *p, size_t len);      /* write a byte to each page */
+void mk_read(const void *p, size_t len); /* read a byte of each page */
 void mk_fill(void *p, size_t len, int byte);
 /*
  * Add a range; one like its left neighbour extends it. mk_leaf() derives present, user, write, nx
  * and huge from @perm ("rw-", ...) and @page; @attrs are those beyond. "soft-dirty" is dropped
  * where the kernel has none. @note may be NULL.
  */
-void mk_leaf(struct mk_state *st, const void *p, size_t len, size_t page, const char *perm,
-	     const char *attrs, const char *note);
-void mk_range(struct mk_state *st, const void *p, size_t len, size_t page, enum mk_kind kind,
-	      const char *attrs, const char *note);
+void mk_leaf(struct mk_state *st, const void *p, size_t len, size_t page, const char *perm, const char *attrs,
+	     const char *note);
+void mk_range(struct mk_state *st, const void *p, size_t len, size_t page, enum mk_kind kind, const char *attrs,
+	      const char *note);
 /* One entry of /proc/self/pagemap; 0 where it cannot be read. */
 uint64_t mk_pagemap(uintptr_t va);
 bool mk_all_present(const void *p, size_t len);
@@ -96,8 +96,8 @@ int mk_ram_file(size_t len);
  * is not among them: a kernel with MGLRU clears it whenever kswapd wakes, even in locked memory. It
  * can only be expected of pages that are on no LRU list (hugetlb, the vDSO, device memory).
  */
-#define MK_WRITTEN	"dirty,soft-dirty"
-#define MK_WAS_WRITTEN	"dirty|saved-dirty,soft-dirty"
+#define MK_WRITTEN     "dirty,soft-dirty"
+#define MK_WAS_WRITTEN "dirty|saved-dirty,soft-dirty"
 
 /* mkmaps_anon.c */
 int mk_soft_dirty(struct mk_state *st);

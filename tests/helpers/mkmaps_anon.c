@@ -10,16 +10,16 @@
 #include "mkmaps.h"
 
 #ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT		21
+#define MADV_PAGEOUT 21
 #endif
 #ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
+#define MADV_GUARD_INSTALL 102
 #endif
 #ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
+#define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define RW	(PROT_READ | PROT_WRITE)
+#define RW (PROT_READ | PROT_WRITE)
 
 int mk_soft_dirty(struct mk_state *st)
 {
@@ -49,8 +49,7 @@ int mk_soft_dirty(struct mk_state *st)
 		char *q = p + i * MK_PAGE;
 
 		if (i % 2) {
-			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--",
-				"dirty|saved-dirty,!soft-dirty", NULL);
+			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--", "dirty|saved-dirty,!soft-dirty", NULL);
 		} else {
 			mk_write(q, MK_PAGE);
 			mk_leaf(st, q, MK_PAGE, MK_PAGE, "rw-", MK_WRITTEN, NULL);
@@ -87,8 +86,7 @@ int mk_anon_holes(struct mk_state *st)
 			mk_range(st, q, MK_PAGE, MK_PAGE, MK_NONE, "", NULL);
 		} else {
 			mk_read(q, MK_PAGE);
-			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--", "!dirty,special",
-				"zero=1");
+			mk_leaf(st, q, MK_PAGE, MK_PAGE, "r--", "!dirty,special", "zero=1");
 		}
 	}
 	return 0;
@@ -190,8 +188,7 @@ int mk_mremap(struct mk_state *st)
 	if (mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
 		return mk_absent_errno(st, "mremap");
 	/* Nothing else may move in where the pages came from. */
-	if (mmap(from, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-	    MAP_FAILED)
+	if (mmap(from, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return mk_absent_errno(st, "mmap");
 	mk_range(st, from, len, MK_PAGE, MK_NONE, "", NULL);
 	mk_leaf(st, to, len, MK_PAGE, "rw-", MK_WRITTEN, NULL);
@@ -241,8 +238,8 @@ int mk_growsdown(struct mk_state *st)
 	/* Make the mapping at the upper end of free room, then let it grow by touching below. */
 	top = p + 60 * MK_PAGE;
 	munmap(p, 60 * MK_PAGE);
-	if (mmap(top - MK_PAGE, MK_PAGE, RW,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0) == MAP_FAILED)
+	if (mmap(top - MK_PAGE, MK_PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0) ==
+	    MAP_FAILED)
 		return mk_absent_errno(st, "MAP_GROWSDOWN");
 	for (size_t i = 1; i <= 8; i++)
 		mk_write(top - i * MK_PAGE, MK_PAGE);
@@ -255,8 +252,7 @@ int mk_growsdown(struct mk_state *st)
 static int map_at(struct mk_state *st, uintptr_t va, size_t pages)
 {
 	size_t len = pages * MK_PAGE;
-	void *p = mmap((void *)va, len, RW,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *p = mmap((void *)va, len, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return mk_absent_errno(st, "mmap at that address");

@@ -13,13 +13,13 @@
 #include "mkmaps.h"
 
 #ifndef SYS_memfd_secret
-#define SYS_memfd_secret	447
+#define SYS_memfd_secret 447
 #endif
 #ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE	0x0010
+#define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-#define RW	(PROT_READ | PROT_WRITE)
+#define RW (PROT_READ | PROT_WRITE)
 
 int mk_file_shared(struct mk_state *st)
 {
@@ -157,8 +157,7 @@ int mk_vvar(struct mk_state *st)
 	/* The pages behind the first exist on some clocks only. */
 	mk_read((void *)lo, MK_PAGE);
 	note = pfnmap_note(st, lo);
-	mk_leaf(st, (void *)lo, MK_PAGE, MK_PAGE, "r--", note ? "accessed,special" : "accessed",
-		note);
+	mk_leaf(st, (void *)lo, MK_PAGE, MK_PAGE, "r--", note ? "accessed,special" : "accessed", note);
 	return 0;
 }
 

@@ -9,12 +9,12 @@
 #include "mkmaps.h"
 
 #ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
+#define MADV_COLLAPSE 25
 #endif
-#define HUGE_2MB	(21 << 26)	/* MAP_HUGE_2MB */
-#define HUGE_1GB	(30 << 26)	/* MAP_HUGE_1GB */
+#define HUGE_2MB (21 << 26) /* MAP_HUGE_2MB */
+#define HUGE_1GB (30 << 26) /* MAP_HUGE_1GB */
 
-#define RW	(PROT_READ | PROT_WRITE)
+#define RW (PROT_READ | PROT_WRITE)
 
 /* @count transparent huge pages, written; NULL with the reason given. */
 static char *thp_new(struct mk_state *st, size_t count)
@@ -149,8 +149,7 @@ int mk_zero_huge(struct mk_state *st)
 
 static char *hugetlb_new(struct mk_state *st, size_t size, size_t count, int flag)
 {
-	char *p = mk_map(size * count, size, RW,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | flag, -1, 0);
+	char *p = mk_map(size * count, size, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | flag, -1, 0);
 
 	if (!p) {
 		if (errno == ENOMEM)

@@ -62,8 +62,7 @@ void *mk_map(size_t len, size_t align, int prot, int flags, int fd, off_t off)
 
 void *mk_anon(size_t pages)
 {
-	return mk_map(pages * MK_PAGE, MK_PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return mk_map(pages * MK_PAGE, MK_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 void mk_write(void *p, size_t len)
@@ -106,9 +105,8 @@ static void add_range(struct mk_state *st, const struct mk_range *r)
 {
 	struct mk_range *last = st->n ? &st->r[st->n - 1] : NULL;
 
-	if (last && last->addr + last->len == r->addr && last->page == r->page &&
-	    last->kind == r->kind && !strcmp(last->expect, r->expect) &&
-	    !strcmp(last->note, r->note) && !strcmp(last->perm, r->perm)) {
+	if (last && last->addr + last->len == r->addr && last->page == r->page && last->kind == r->kind &&
+	    !strcmp(last->expect, r->expect) && !strcmp(last->note, r->note) && !strcmp(last->perm, r->perm)) {
 		last->len += r->len;
 		return;
 	}
@@ -119,23 +117,22 @@ static void add_range(struct mk_state *st, const struct mk_range *r)
 	st->r[st->n++] = *r;
 }
 
-void mk_leaf(struct mk_state *st, const void *p, size_t len, size_t page, const char *perm,
-	     const char *attrs, const char *note)
+void mk_leaf(struct mk_state *st, const void *p, size_t len, size_t page, const char *perm, const char *attrs,
+	     const char *note)
 {
 	struct mk_range r = { .addr = (uintptr_t)p, .len = len, .page = page, .kind = MK_LEAF };
 
 	snprintf(r.perm, sizeof(r.perm), "%.3su", perm);
-	snprintf(r.expect, sizeof(r.expect), "present,user,%s,%s%s",
-		 perm[1] == 'w' ? "write" : "!write", perm[2] == 'x' ? "!nx" : "nx",
-		 page > MK_PAGE ? ",huge" : "");
+	snprintf(r.expect, sizeof(r.expect), "present,user,%s,%s%s", perm[1] == 'w' ? "write" : "!write",
+		 perm[2] == 'x' ? "!nx" : "nx", page > MK_PAGE ? ",huge" : "");
 	copy_attrs(r.expect, sizeof(r.expect), attrs);
 	if (note)
 		snprintf(r.note, sizeof(r.note), "%s", note);
 	add_range(st, &r);
 }
 
-void mk_range(struct mk_state *st, const void *p, size_t len, size_t page, enum mk_kind kind,
-	      const char *attrs, const char *note)
+void mk_range(struct mk_state *st, const void *p, size_t len, size_t page, enum mk_kind kind, const char *attrs,
+	      const char *note)
 {
 	struct mk_range r = { .addr = (uintptr_t)p, .len = len, .page = page, .kind = kind };
 
@@ -222,8 +219,7 @@ int mk_ram_file(size_t len)
 		char path[64];
 		struct statfs fs;
 
-		if (statfs(dirs[i], &fs) ||
-		    (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC))
+		if (statfs(dirs[i], &fs) || (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC))
 			continue;
 		snprintf(path, sizeof(path), "%s/mkmaps.XXXXXX", dirs[i]);
 		fd = mkostemp(path, O_CLOEXEC);

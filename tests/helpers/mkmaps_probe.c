@@ -22,9 +22,9 @@
 
 #include "mkmaps.h"
 
-#define EFLAGS_TF	0x100UL
-#define TRAP_PF		14
-#define PF_INSTR	0x10
+#define EFLAGS_TF 0x100UL
+#define TRAP_PF   14
+#define PF_INSTR  0x10
 
 extern const char probe_load_at[], probe_store_at[], probe_failed[], probe_back[];
 int probe_load(uintptr_t va, unsigned char *value);
@@ -114,14 +114,12 @@ static void on_signal(int sig, siginfo_t *si, void *context)
 
 	fault_signal = sig;
 	fault_code = si->si_code;
-	if (stage == DATA && (rip == (uintptr_t)probe_load_at ||
-			      rip == (uintptr_t)probe_store_at)) {
+	if (stage == DATA && (rip == (uintptr_t)probe_load_at || rip == (uintptr_t)probe_store_at)) {
 		r[REG_RIP] = (greg_t)(uintptr_t)probe_failed;
 		return;
 	}
 	if (stage == JUMPING || stage == ARRIVED) {
-		bool fetch = rip == probe_target && r[REG_TRAPNO] == TRAP_PF &&
-			     (r[REG_ERR] & PF_INSTR);
+		bool fetch = rip == probe_target && r[REG_TRAPNO] == TRAP_PF && (r[REG_ERR] & PF_INSTR);
 
 		if (!exec_signal(sig, rip == probe_target, fetch))
 			return;
@@ -136,7 +134,10 @@ static void on_signal(int sig, siginfo_t *si, void *context)
 static const char *outcome(char *buf, size_t size)
 {
 	static const char *const segv[] = {
-		[1] = "SEGV_MAPERR", [2] = "SEGV_ACCERR", [3] = "SEGV_BNDERR", [4] = "SEGV_PKUERR",
+		[1] = "SEGV_MAPERR",
+		[2] = "SEGV_ACCERR",
+		[3] = "SEGV_BNDERR",
+		[4] = "SEGV_PKUERR",
 	};
 
 	if (!fault_signal)
@@ -171,8 +172,7 @@ static void judge(const struct mk_state *st, uintptr_t va, char *scratch)
 	printf("probe %s va=0x%lx r=%s w=%s x=%s\n", st->name, va, r, w, x);
 }
 
-static size_t judge_range(const struct mk_state *st, const struct mk_range *r, size_t max,
-			  char *scratch)
+static size_t judge_range(const struct mk_state *st, const struct mk_range *r, size_t max, char *scratch)
 {
 	size_t pages = r->len / MK_PAGE, count = pages < max ? pages : max;
 
@@ -191,8 +191,8 @@ static bool has_pkru(void)
 {
 	unsigned int a = 7, b, c = 0, d;
 
-	asm("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d));
-	return c >> 4 & 1;	/* OSPKE */
+	asm("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return c >> 4 & 1; /* OSPKE */
 }
 
 void mk_print_pkru(void)
@@ -201,7 +201,7 @@ void mk_print_pkru(void)
 
 	if (!has_pkru())
 		return;
-	asm volatile("rdpkru" : "=a" (pkru), "=d" (d) : "c" (0));
+	asm volatile("rdpkru" : "=a"(pkru), "=d"(d) : "c"(0));
 	printf("pkru 0x%08x\n", pkru);
 }
 
@@ -209,19 +209,17 @@ size_t mk_probe(const struct mk_state *st, size_t max)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGTRAP, SIGILL, SIGFPE };
 	static char *area;
-	struct sigaction old[5], sa = { .sa_sigaction = on_signal,
-					.sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction old[5], sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	const size_t half = 64 << 10;
 	size_t count = 0;
 	stack_t alt;
 
 	if (!area) {
-		area = mmap(NULL, 2 * half, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		area = mmap(NULL, 2 * half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (area == MAP_FAILED)
 			exit(1);
 	}
-	alt = (stack_t) { .ss_sp = area, .ss_size = half };
+	alt = (stack_t){ .ss_sp = area, .ss_size = half };
 	sigaltstack(&alt, NULL);
 	for (size_t i = 0; i < 5; i++)
 		sigaction(signals[i], &sa, &old[i]);
@@ -231,7 +229,7 @@ size_t mk_probe(const struct mk_state *st, size_t max)
 
 	for (size_t i = 0; i < 5; i++)
 		sigaction(signals[i], &old[i], NULL);
-	alt = (stack_t) { .ss_flags = SS_DISABLE };
+	alt = (stack_t){ .ss_flags = SS_DISABLE };
 	sigaltstack(&alt, NULL);
 	return count;
 }

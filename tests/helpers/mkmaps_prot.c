@@ -13,16 +13,16 @@
 #include "mkmaps.h"
 
 #ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY		1
+#define UFFD_USER_MODE_ONLY 1
 #endif
 #ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
-#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM	(1 << 12)
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
 #endif
 #ifndef SYS_map_shadow_stack
-#define SYS_map_shadow_stack		453
+#define SYS_map_shadow_stack 453
 #endif
 
-#define RW	(PROT_READ | PROT_WRITE)
+#define RW (PROT_READ | PROT_WRITE)
 
 /* Eight pages of return instructions with @prot. */
 static char *code_pages(struct mk_state *st, int prot)
@@ -122,7 +122,8 @@ int mk_uffd_wp_on(struct mk_state *st, void *p, size_t len, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
-		.range = { (uintptr_t)p, len }, .mode = UFFDIO_REGISTER_MODE_WP,
+		.range = { (uintptr_t)p, len },
+		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
 	int fd = uffd_open();
 
@@ -142,7 +143,7 @@ int mk_uffd_wp_on(struct mk_state *st, void *p, size_t len, uint64_t features)
 	fd = uffd_open();
 	if (fd < 0)
 		return mk_absent_errno(st, "userfaultfd");
-	api = (struct uffdio_api) { .api = UFFD_API, .features = features };
+	api = (struct uffdio_api){ .api = UFFD_API, .features = features };
 	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
 		mk_absent_errno(st, "userfaultfd registration");
 		close(fd);
@@ -154,7 +155,8 @@ int mk_uffd_wp_on(struct mk_state *st, void *p, size_t len, uint64_t features)
 int mk_uffd_protect(struct mk_state *st, int fd, void *p, size_t len)
 {
 	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)p, len }, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+		.range = { (uintptr_t)p, len },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
 
 	if (ioctl(fd, UFFDIO_WRITEPROTECT, &wp))

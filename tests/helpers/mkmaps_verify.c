@@ -13,19 +13,19 @@
 #include "mkmaps.h"
 
 /* Documentation/admin-guide/mm/pagemap.rst */
-#define PM_SOFT_DIRTY	55
-#define PM_UFFD_WP	57
-#define PM_FILE		61
-#define PM_SWAP		62
-#define PM_PRESENT	63
-#define PM_PFN		((1UL << 55) - 1)
+#define PM_SOFT_DIRTY 55
+#define PM_UFFD_WP    57
+#define PM_FILE       61
+#define PM_SWAP       62
+#define PM_PRESENT    63
+#define PM_PFN        ((1UL << 55) - 1)
 
-#define KPF_HUGE	17
-#define KPF_THP		22
-#define KPF_ZERO_PAGE	24
+#define KPF_HUGE      17
+#define KPF_THP       22
+#define KPF_ZERO_PAGE 24
 
 /* Of a range, this many pages are looked at from either end. */
-#define SAMPLE		2048
+#define SAMPLE 2048
 
 static bool bit(uint64_t v, unsigned int n)
 {
@@ -42,7 +42,7 @@ static int listed(const char *list, const char *name)
 		size_t n = strcspn(a + not, ",");
 
 		if (n == len && !strncmp(a + not, name, len))
-			return !not;
+			return !not ;
 	}
 	return -1;
 }
@@ -103,11 +103,9 @@ static const char *wrong_frame(const struct mk_range *r, uint64_t e, uint64_t va
 	if (note_is(r, "zero=1") != bit(flags, KPF_ZERO_PAGE))
 		return bit(flags, KPF_ZERO_PAGE) ? "the zero page" : "not the zero page";
 	/* The huge zero page is no THP to kpageflags before Linux 6.18. */
-	if (r->page > MK_PAGE && !note_is(r, "zero=1") &&
-	    !bit(flags, KPF_THP) && !bit(flags, KPF_HUGE))
+	if (r->page > MK_PAGE && !note_is(r, "zero=1") && !bit(flags, KPF_THP) && !bit(flags, KPF_HUGE))
 		return "not in a huge page";
-	if (r->page > MK_PAGE && (e & PM_PFN & (r->page / MK_PAGE - 1)) !=
-	    (va & (r->page - 1)) / MK_PAGE)
+	if (r->page > MK_PAGE && (e & PM_PFN & (r->page / MK_PAGE - 1)) != (va & (r->page - 1)) / MK_PAGE)
 		return "frames of the huge page out of step";
 	if (same) {
 		other = strtoul(same + strlen("same-as="), NULL, 16) + (va - r->addr);
@@ -130,8 +128,7 @@ static size_t verify_vma(const struct mk_state *st, const struct mk_range *r)
 			wrong++;
 		}
 	}
-	if (key && (!mk_smaps(r->addr, "ProtectionKey:", buf, sizeof(buf)) ||
-		    atoi(buf) != atoi(key + 4))) {
+	if (key && (!mk_smaps(r->addr, "ProtectionKey:", buf, sizeof(buf)) || atoi(buf) != atoi(key + 4))) {
 		printf("differs %s va=0x%lx smaps shows no %.6s\n", st->name, r->addr, key);
 		wrong++;
 	}

@@ -86,7 +86,8 @@ static int read_sentinel(struct judge *j, const char *pid)
 	snprintf(path, sizeof(path), "/proc/%s/pagemap", pid);
 	fd = open(path, O_RDONLY);
 	j->pfn = malloc(j->len / PAGE * 8);
-	if (fd < 0 || !j->pfn || pread(fd, j->pfn, j->len / PAGE * 8, j->addr / PAGE * 8) != (ssize_t)(j->len / PAGE * 8))
+	if (fd < 0 || !j->pfn ||
+	    pread(fd, j->pfn, j->len / PAGE * 8, j->addr / PAGE * 8) != (ssize_t)(j->len / PAGE * 8))
 		return -1;
 	for (uint64_t i = 0; i < j->len / PAGE; i++)
 		j->pfn[i] &= (UINT64_C(1) << 55) - 1;

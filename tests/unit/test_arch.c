@@ -89,7 +89,7 @@ static void levels_have_linux_and_intel_names(void **state)
 		{ "pte", 4, PW_PTE },  { "pmd", 4, PW_PMD },  { "pud", 0, PW_PUD },  { "p4d", 5, PW_P4D },
 		{ "pgd", 5, PW_PGD },  { "pt", 4, PW_PTE },   { "pd", 4, PW_PMD },   { "pdpt", 5, PW_PUD },
 		{ "pml4", 0, PW_PGD }, { "pml4", 4, PW_PGD }, { "pml4", 5, PW_P4D }, { "pml5", 5, PW_PGD },
-		{ "PTE", 4, PW_PTE },  { "pml", 4, -1 },      { "", 4, -1 },	     { "ptee", 4, -1 },
+		{ "PTE", 4, PW_PTE },  { "pml", 4, -1 },      { "", 4, -1 },         { "ptee", 4, -1 },
 	};
 
 	(void)state;

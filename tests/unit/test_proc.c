@@ -34,7 +34,8 @@ static void iomem_finds_ram_at_any_depth(void **state)
 				      "    140000000-17fffffff : System RAM (kmem)\n"
 				      "00100000-bfffffff : System RAM\n"
 				      "  01000000-01ffffff : Kernel code\n",
-				      &ram, NULL), 0);
+				      &ram, NULL),
+			 0);
 	assert_int_equal(ram.n, 3);
 	assert_int_equal(ram.v[1].lo, 0x100000);
 	assert_int_equal(pw_ram_last(&ram), 0x17fffffff);
@@ -52,8 +53,9 @@ static void iomem_joins_ram_inside_ram(void **state)
 	struct pw_ram ram;
 
 	(void)state;
-	assert_int_equal(pw_ram_parse("1000-1fff : System RAM\n  1800-1fff : System RAM\n2000-2fff : System RAM\n", &ram,
-				      NULL), 0);
+	assert_int_equal(
+		pw_ram_parse("1000-1fff : System RAM\n  1800-1fff : System RAM\n2000-2fff : System RAM\n", &ram, NULL),
+		0);
 	assert_int_equal(ram.n, 1);
 	assert_int_equal(ram.v[0].last, 0x2fff);
 	pw_ram_free(&ram);
@@ -91,12 +93,14 @@ static void maps_with_any_bytes_in_names(void **state)
 	struct pw_areas a;
 
 	(void)state;
-	assert_int_equal(parse_maps("1000-2000 r-xp 00003000 fe:01 77                  /a dir/x\\012y  z\xff.so (deleted)\n"
-				    "2000-4000 rw-p 00000000 00:00 0 \n"
-				    "5000-6000 rw-p 00000000 00:00 0                   [anon:a/b]\n"
-				    "7000-8000 ---s 00000000 00:01 5   /odd/\n"
-				    "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]",
-				    &a), 0);
+	assert_int_equal(
+		parse_maps("1000-2000 r-xp 00003000 fe:01 77                  /a dir/x\\012y  z\xff.so (deleted)\n"
+			   "2000-4000 rw-p 00000000 00:00 0 \n"
+			   "5000-6000 rw-p 00000000 00:00 0                   [anon:a/b]\n"
+			   "7000-8000 ---s 00000000 00:01 5   /odd/\n"
+			   "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]",
+			   &a),
+		0);
 	assert_int_equal(a.n, 5);
 	assert_string_equal(a.v[0].path, "/a dir/x\ny  z\xff.so (deleted)");
 	assert_string_equal(a.v[0].name, "x\ny  z\xff.so (deleted)");
@@ -209,8 +213,12 @@ struct btf_blob {
 };
 
 static const struct btf_blob good_btf = {
-	.h = { .magic = BTF_MAGIC, .version = 1, .hdr_len = sizeof(struct btf_header),
-	       .type_len = 2 * sizeof(struct btf_type), .str_off = 2 * sizeof(struct btf_type), .str_len = 8 },
+	.h = { .magic = BTF_MAGIC,
+	       .version = 1,
+	       .hdr_len = sizeof(struct btf_header),
+	       .type_len = 2 * sizeof(struct btf_type),
+	       .str_off = 2 * sizeof(struct btf_type),
+	       .str_len = 8 },
 	.type = { { .name_off = 1, .info = BTF_KIND_TYPEDEF << 24, .type = 2 },
 		  { .name_off = 99, .info = BTF_KIND_STRUCT << 24 } },
 	.strings = "\0pfn_t",
@@ -238,10 +246,10 @@ static void btf_that_leads_outside(void **state)
 	(void)state;
 	for (size_t len = 0; len < sizeof(good_btf); len++)
 		assert_int_equal(pw_btf_open(&btf, (const char *)&good_btf, len), -EINVAL);
-#define REFUSED(change) \
-	do { \
-		b = good_btf; \
-		change; \
+#define REFUSED(change)                                                                    \
+	do {                                                                               \
+		b = good_btf;                                                              \
+		change;                                                                    \
 		assert_int_equal(pw_btf_open(&btf, (const char *)&b, sizeof(b)), -EINVAL); \
 	} while (0)
 	REFUSED(b.h.magic = 0);

@@ -12,7 +12,7 @@
 
 #include "machine.h"
 
-#define MMU "mmu levels=4 maxphyaddr=46 dialect=soft-dirty,uffd-wp\n"
+#define MMU  "mmu levels=4 maxphyaddr=46 dialect=soft-dirty,uffd-wp\n"
 #define PTES MMU "page 1000\n0 = 2067\npage 2000\n0 = 3067\npage 3000\n0 = 4067\npage 4000\n"
 
 struct listing {
@@ -32,12 +32,12 @@ static int on_run(void *ctx, const struct pw_run *run)
 			     (unsigned long long)run->va, (unsigned long long)run->last, pw_hole_name(run->reason),
 			     (unsigned long long)run->pages);
 	} else {
-		n = snprintf(l->text + l->len, sizeof(l->text) - l->len, "%llx-%llx %s %s %llux%lluK A%llu D%llu e%llu%s%s\n",
-			     (unsigned long long)run->va, (unsigned long long)run->last, pw_kind_name(run->kind),
-			     pw_perm_text(run->perm, perm), (unsigned long long)run->pages,
-			     (unsigned long long)run->page_size >> 10, (unsigned long long)run->accessed,
-			     (unsigned long long)run->dirty, (unsigned long long)run->extents,
-			     run->area ? " " : "", run->area ? run->area->name : "");
+		n = snprintf(l->text + l->len, sizeof(l->text) - l->len,
+			     "%llx-%llx %s %s %llux%lluK A%llu D%llu e%llu%s%s\n", (unsigned long long)run->va,
+			     (unsigned long long)run->last, pw_kind_name(run->kind), pw_perm_text(run->perm, perm),
+			     (unsigned long long)run->pages, (unsigned long long)run->page_size >> 10,
+			     (unsigned long long)run->accessed, (unsigned long long)run->dirty,
+			     (unsigned long long)run->extents, run->area ? " " : "", run->area ? run->area->name : "");
 		l->pages += run->pages;
 	}
 	l->len += n;
@@ -85,7 +85,8 @@ static void test_phys_splits_where_frames_break(void **state)
 static void test_exact_splits_where_any_bit_differs(void **state)
 {
 	(void)state;
-	check(PTES "0 = 8000000000010067\n1 = 8000000000011067\n2 = 8000000000012027\n3 = 8000000000013827\n", PW_RUNS_EXACT,
+	check(PTES "0 = 8000000000010067\n1 = 8000000000011067\n2 = 8000000000012027\n3 = 8000000000013827\n",
+	      PW_RUNS_EXACT,
 	      "0-1fff leaf rw-u 2x4K A2 D2 e1\n2000-2fff leaf rw-u 1x4K A1 D0 e1\n3000-3fff leaf rw-u 1x4K A1 D0 e1\n");
 }
 
@@ -110,7 +111,8 @@ static void test_holes_and_sizes_split(void **state)
 	check(MMU "page 1000\n0 = 2067\npage 2000\n0 = 3067\npage 3000\n0 = 4067\n1-2 = 2000e7 step 200000\n3 = 4067\n"
 		  "unreadable 9000\npage 4000\n0 = 10067\n2 = 12067\n511 = 13067\n",
 	      PW_RUNS_READ,
-	      "0-fff leaf rwxu 1x4K A1 D1 e1\n2000-2fff leaf rwxu 1x4K A1 D1 e1\n1ff000-1fffff leaf rwxu 1x4K A1 D1 e1\n"
+	      "0-fff leaf rwxu 1x4K A1 D1 e1\n2000-2fff leaf rwxu 1x4K A1 D1 e1\n1ff000-1fffff leaf rwxu 1x4K A1 D1 "
+	      "e1\n"
 	      "200000-5fffff leaf rwxu 2x2048K A2 D2 e1\n600000-600fff leaf rwxu 1x4K A1 D1 e1\n"
 	      "602000-602fff leaf rwxu 1x4K A1 D1 e1\n7ff000-7fffff leaf rwxu 1x4K A1 D1 e1\n");
 }
@@ -143,9 +145,11 @@ static void test_runs_end_at_areas(void **state)
 static void test_protnone_and_swap_are_runs_of_their_own(void **state)
 {
 	(void)state;
-	check(PTES "0 = 80000fffffeef160\n1 = 80000fffffeee160\n2 = 7fffffffffe000\n3 = 7fffffffffc000\n4 = 87fffffffffa000\n",
+	check(PTES "0 = 80000fffffeef160\n1 = 80000fffffeee160\n2 = 7fffffffffe000\n3 = 7fffffffffc000\n4 = "
+		   "87fffffffffa000\n",
 	      PW_RUNS_READ,
-	      "0-1fff protnone ---- 2x4K A2 D2 e1\n2000-3fff soft ---- 2x4K A0 D0 e0\n4000-4fff soft ---- 1x4K A0 D0 e0\n");
+	      "0-1fff protnone ---- 2x4K A2 D2 e1\n2000-3fff soft ---- 2x4K A0 D0 e0\n4000-4fff soft ---- 1x4K A0 D0 "
+	      "e0\n");
 }
 
 static void test_the_sum_of_pages_is_the_same_in_every_mode(void **state)

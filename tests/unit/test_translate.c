@@ -9,13 +9,12 @@
 
 #include "machine.h"
 
-static const char machine_text[] =
-	"mmu levels=4 maxphyaddr=46\nram 0-fffff\n"
-	"page 1000\n0 = 2067\n1 = 8000000000002065\n2 = fff000067\n3 = 6067\n256 = 2063\n"
-	"page 2000\n0 = 3067\n1 = 80000000400000e7\n2 = 400000003067\n"
-	"page 3000\n0 = 4067\n1 = 402000e7\n2 = 402020e7\n"
-	"page 4000\n0 = 8000000000010067\n1 = 80000fffffeef160\n2 = 7fffffffffe000\n"
-	"unreadable 6000\n";
+static const char machine_text[] = "mmu levels=4 maxphyaddr=46\nram 0-fffff\n"
+				   "page 1000\n0 = 2067\n1 = 8000000000002065\n2 = fff000067\n3 = 6067\n256 = 2063\n"
+				   "page 2000\n0 = 3067\n1 = 80000000400000e7\n2 = 400000003067\n"
+				   "page 3000\n0 = 4067\n1 = 402000e7\n2 = 402020e7\n"
+				   "page 4000\n0 = 8000000000010067\n1 = 80000fffffeef160\n2 = 7fffffffffe000\n"
+				   "unreadable 6000\n";
 
 static struct pw_translation one(struct machine *m, uint64_t va)
 {

@@ -11,9 +11,9 @@
 
 #include "entry_text.h"
 
-#define BIT(n)	    (UINT64_C(1) << (n))
-#define ADDRESS	    UINT64_C(0x000ffffffffff000)
-#define KEY	    (UINT64_C(15) << 59)
+#define BIT(n)      (UINT64_C(1) << (n))
+#define ADDRESS     UINT64_C(0x000ffffffffff000)
+#define KEY         (UINT64_C(15) << 59)
 #define DIALECT_512 (PW_DIALECT_KNOWN | PW_DIALECT_SOFT_DIRTY | PW_DIALECT_UFFD_WP)
 #define ALL_DIALECT 0xff
 #define RANDOM_RUNS 400000
