@@ -249,7 +249,7 @@ class Guest:
         text = self._qmp.hmp("info registers", cpu)
         return {k: int(v, 16) for k, v in re.findall(r"\b([A-Z][A-Z0-9]+) ?=([0-9a-f]+)\b", text)}
 
-    def stop_in_user(self, cpu=0, cr3=None, timeout=30):
+    def stop_in_user(self, cpu=0, cr3=None, timeout=120):
         """Stops the guest while `cpu` runs user code (of the address space `cr3`); its registers."""
         end, pause = time.monotonic() + timeout, 0.001
         while time.monotonic() < end:
@@ -260,7 +260,7 @@ class Guest:
                 return r
             self.cont()
             time.sleep(pause)
-            pause = min(pause * 1.3, 0.05)
+            pause = min(pause * 1.3, 0.5)  # longer and longer: on a busy host the guest hardly moves in a short one
         raise GuestError(f"cpu {cpu} was not seen in user code within {timeout} s")
 
     def paging_levels(self, cpu=0):
