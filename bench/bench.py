@@ -9,8 +9,6 @@ process, and what is printed are medians and their ratios. Nothing is asserted: 
 import argparse
 import json
 import os
-import resource
-import signal
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ WAYS = {
     "single": "one pread of pagemap a page",
     "memcpy": "the limit: memcpy of as many bytes of tables",
     "open": "pagewalk: opening the live kernel, once a process",
+    "process": "'pagewalk dump' as a whole process",
 }
 
 
@@ -39,8 +38,8 @@ def available_mib():
 def in_process(source, mib, runs):
     """{way: [nanoseconds]} and the number of pages, from bench/live."""
     print(f"bench: touching {mib} MiB in 4K pages, {runs} rounds of each way", file=sys.stderr)
-    out = subprocess.run([os.path.join(BUILD, "bench", "live"), source, str(mib), str(runs)], check=True,
-                         stdout=subprocess.PIPE, text=True).stdout
+    command = [os.path.join(BUILD, "bench", "live"), source, str(mib), str(runs), os.path.join(BUILD, "pagewalk")]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     times, pages = {}, 0
     for line in out.splitlines():
         way, pages, ns = line.split()
@@ -58,43 +57,6 @@ def memcpy_times(pages, runs):
     return times
 
 
-def whole_process(command, runs):
-    """([nanoseconds], the largest RSS in KiB) of a command as a process of its own, output to /dev/null."""
-    times, rss = [], 0
-    for _ in range(runs):
-        started = time.perf_counter_ns()
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as p:
-            _, status, usage = os.wait4(p.pid, 0)
-            times.append(time.perf_counter_ns() - started)
-            p.returncode = os.waitstatus_to_exitcode(status)
-        if p.returncode:
-            sys.exit(f"bench: {command} exits {p.returncode}")
-        rss = max(rss, usage.ru_maxrss)
-    return times, rss
-
-
-TOUCH = """
-import mmap, os, sys, time
-m = mmap.mmap(-1, int(sys.argv[1]) << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-m.madvise(15)
-for i in range(0, len(m), 4096): m[i] = 1
-print("ready", flush=True)
-time.sleep(1e6)
-"""
-
-
-def processes(source, mib, runs):
-    """The whole command, start-up included, on a process of its own with that much memory."""
-    child = subprocess.Popen([sys.executable, "-c", TOUCH, str(mib)], stdout=subprocess.PIPE)
-    try:
-        child.stdout.readline()
-        pagewalk = os.path.join(BUILD, "pagewalk")
-        return whole_process([pagewalk, "-s", source, "dump", str(child.pid)], runs)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, help="memory of the process that is looked at (8192, or what fits)")
@@ -105,26 +67,23 @@ def main():
     mib = args.mib or max(64, min(8192, available_mib() * 3 // 4))
     times, pages = in_process(args.source, mib, args.runs)
     times["memcpy"] = memcpy_times(pages, args.runs)
-    process_times, rss = processes(args.source, min(mib, 2048), args.runs)
+    rss = times.pop("rss")[0]
 
     median = {way: statistics.median(t) for way, t in times.items()}
     print(f"{pages} pages of 4K, source {args.source}, medians of {args.runs} (single: once)\n")
     print(f"{'':58} {'ms':>9} {'ns/page':>8} {'spread':>7} {'x dump':>8}")
     for way, what in WAYS.items():
         m, t = median[way], times[way]
-        page = f"{m / pages:8.2f}" if way != "open" else " " * 8
+        page = f"{m / pages:8.2f}" if way not in ("open", "process") else " " * 8
         print(f"{what:58} {m / 1e6:9.2f} {page} {(max(t) - min(t)) / m:6.0%} {m / median['dump']:8.2f}")
-    m = statistics.median(process_times)
-    print(f"\n'pagewalk dump' as a whole process, {min(mib, 2048)} MiB: {m / 1e6:.1f} ms, RSS {rss / 1024:.1f} MiB")
-    print(f"dump is {median['bulk'] / median['dump']:.1f} x as fast as bulk reads of pagemap, "
+    print(f"\ndump is {median['bulk'] / median['dump']:.1f} x as fast as bulk reads of pagemap, "
           f"{median['single'] / median['dump']:.0f} x as fast as one pread a page; "
-          f"{median['dump'] / median['memcpy']:.1f} x the time of a memcpy of the tables")
+          f"{median['dump'] / median['memcpy']:.1f} x the time of a memcpy of the tables; "
+          f"peak memory of the process {rss / 1024:.1f} MiB")
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"pages": pages, "source": args.source, "ns": times, "process_ns": process_times,
-                       "process_rss_kib": rss}, f, indent=1)
+            json.dump({"pages": pages, "source": args.source, "ns": times, "process_rss_kib": rss}, f, indent=1)
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main()

@@ -2,10 +2,11 @@
 /*
  * bench live: the ways to learn where each page of a live process is, interleaved in one run.
  *
- *   live SOURCE MIB RUNS
+ *   live SOURCE MIB RUNS PAGEWALK
  *
  * A child touches MIB mebibytes in 4K pages. Each round then measures every way once, and prints one line a
- * measurement: WAY PAGES NANOSECONDS. Ratios and medians are bench.py's business.
+ * measurement: WAY PAGES NANOSECONDS; for PAGEWALK as a whole process also "rss PAGES KIB". Ratios and medians are
+ * bench.py's business.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,6 +179,26 @@ static struct pw_target *open_target(const char *source)
 	return t;
 }
 
+/* The command, start-up and all, with its output thrown away; returns its peak memory in KiB. */
+static long process(const char *pagewalk, const char *source, const struct victim *v)
+{
+	struct rusage usage;
+	char pid[16];
+	pid_t child;
+	int status;
+
+	snprintf(pid, sizeof(pid), "%d", (int)v->pid);
+	child = fork();
+	if (child == 0) {
+		dup2(open("/dev/null", O_WRONLY), 1);
+		execl(pagewalk, pagewalk, "-s", source, "dump", pid, (char *)NULL);
+		_exit(127);
+	}
+	if (child < 0 || wait4(child, &status, 0, &usage) != child || status)
+		die(pagewalk);
+	return usage.ru_maxrss;
+}
+
 static void measured(const char *way, const struct victim *v, uint64_t started)
 {
 	printf("%s %llu %llu\n", way, (unsigned long long)v->bytes / 4096, (unsigned long long)(now() - started));
@@ -188,8 +210,9 @@ int main(int argc, char **argv)
 	struct pw_target *t;
 	struct victim v;
 	uint64_t at;
+	long rss = 0;
 
-	if (argc != 4)
+	if (argc != 5)
 		return 2;
 	v = start(strtoull(argv[2], NULL, 10) << 20);
 	t = open_target(argv[1]);
@@ -198,7 +221,9 @@ int main(int argc, char **argv)
 		at = now(), walk(t, &v, PW_RUNS_READ), measured("dump", &v, at);
 		at = now(), walk(t, &v, PW_RUNS_EXACT), measured("exact", &v, at);
 		at = now(), pw_target_close(t), t = open_target(argv[1]), measured("open", &v, at);
+		at = now(), rss = process(argv[4], argv[1], &v), measured("process", &v, at);
 	}
+	printf("rss %llu %ld\n", (unsigned long long)v.bytes / 4096, rss);
 	at = now(), single(&v), measured("single", &v, at);
 	pw_target_close(t);
 	kill(v.pid, SIGKILL);

@@ -15,14 +15,14 @@
 
 #define PW_BPF_PAGE   4096 /* bytes of a slot */
 #define PW_BPF_COPIES 16   /* a run: more do not pay and cost verification */
-#define PW_BPF_DEPTH  4    /* links above a table: five levels have four */
+#define PW_BPF_DEPTH  4	   /* links above a table: five levels have four */
 #define PW_BPF_LINKS  (PW_BPF_COPIES * PW_BPF_DEPTH)
-#define PW_BPF_SLOTS  64   /* of the map, adjacent */
+#define PW_BPF_SLOTS  64 /* of the map, adjacent */
 
 struct pw_bpf_copy {
 	unsigned long long from; /* kernel virtual address */
-	unsigned int len;        /* at most PW_BPF_PAGE */
-	int status;              /* out: 0 or a negative errno */
+	unsigned int len;	 /* at most PW_BPF_PAGE */
+	int status;		 /* out: 0 or a negative errno */
 };
 
 struct pw_bpf_link {

@@ -144,17 +144,11 @@ static int run(struct args *args)
 static const struct option_def options[] = {
 	OPT("level", 'l', "LEVEL", OPT_TEXT, level, "pgd p4d pud pmd pte (pml5 pml4 pdpt pd pt); else each of them"),
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "an entry of the kernel half: no swap, no protection keys"),
-	OPT("maxphyaddr", 0, "BITS", OPT_NUMBER, maxphyaddr, "of the CPU: higher address bits are reserved (default: 52)"),
+	OPT("maxphyaddr", 0, "BITS", OPT_NUMBER, maxphyaddr,
+	    "of the CPU: higher address bits are reserved (default: 52)"),
 	OPT("dialect", 0, "LIST", OPT_TEXT, dialect, "software bits' names: recent (default), none, soft-dirty, ..."),
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_decode = {

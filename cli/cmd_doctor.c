@@ -72,13 +72,7 @@ static int run(struct args *args)
 }
 
 static const struct option_def options[] = {
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_TABLE,
 };
 
 const struct command cmd_doctor = {
@@ -88,7 +82,7 @@ const struct command cmd_doctor = {
 	.about = "Exit status 0 when exact tables can be had, 1 when only leaves, 3 when nothing.\n",
 	.examples = "  pagewalk doctor\n"
 		    "  sudo pagewalk doctor\n"
-		    "  pagewalk doctor --json | jq -r 'select(.rec == \"source\") | .name + \" \" + .state'\n",
+		    "  pagewalk doctor --json | jq -r 'select(.rec == \"source\") | .source + \" \" + .state'\n",
 	.options = options,
 	.run = run,
 	.view = PW_VIEW_SOURCES,

@@ -226,14 +226,7 @@ static const struct option_def options[] = {
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half; with --user: both"),
 	OPT_SOURCE,
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_dump = {
@@ -242,7 +235,8 @@ const struct command cmd_dump = {
 	.summary = "all that is mapped, in readable ranges",
 	.about = "A line is a range of one VMA with one page size and one permission; Accessed and Dirty bits and\n"
 		 "physical breaks are counted, not split at. A% and D% are the pages with those bits.\n"
-		 "RANGE: A-B, A+2M, an address, or a name: '[heap]', libc.so.6, vmalloc. Addresses are hexadecimal.\n",
+		 "RANGE: A-B, A+2M, an address, or a name: '[heap]', libc.so.6, vmalloc. Addresses are hexadecimal.\n"
+		 "--entries and --tree have columns of their own: an unknown name in --columns lists them.\n",
 	.examples = "  sudo pagewalk dump $$\n"
 		    "  sudo pagewalk dump name:dbtest '[heap]' --phys\n"
 		    "  sudo pagewalk dump kernel vmalloc\n"

@@ -60,15 +60,8 @@ static int run(struct args *args)
 }
 
 static const struct option_def options[] = {
-	OPT_SOURCE,
-	OPT("sort", 0, "pid|name|root", OPT_TEXT, sort, "order of the lines (default: pid)"),
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPT_SOURCE,  OPT("sort", 0, "pid|name|root", OPT_TEXT, sort, "order of the lines (default: pid)"),
+	OPTS_TABLE,
 };
 
 const struct command cmd_ps = {

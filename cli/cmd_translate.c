@@ -196,7 +196,8 @@ static int run(struct args *args)
 
 	if (args->nargs < 2)
 		return usage_error(&cmd_translate, "translate needs a TARGET and an ADDR");
-	rc = session_open(&s, args, args->brief || args->columns || from_stdin(args) ? PW_VIEW_BRIEF : PW_VIEW_TRANSLATE);
+	rc = session_open(&s, args,
+			  args->brief || args->columns || from_stdin(args) ? PW_VIEW_BRIEF : PW_VIEW_TRANSLATE);
 	if (rc)
 		return rc;
 	if (!session_target(&s) && !session_space(&s, args->arg[0], &space)) {
@@ -210,14 +211,7 @@ static const struct option_def options[] = {
 	OPT("brief", 'B', NULL, OPT_FLAG, brief, "one line an address (so it is with '-' and with --columns)"),
 	OPT_SOURCE,
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_translate = {

@@ -42,18 +42,9 @@ static int on_run(void *ctx, const struct pw_run *run)
 /* The first area that reaches into [va, last]. */
 static struct pw_rec_vma *lowest(struct vmas *d, uint64_t va, uint64_t last)
 {
-	const struct pw_areas *areas = &d->space->areas;
-	size_t lo = 0, hi = areas->n;
+	const struct pw_area *a = pw_areas_from(&d->space->areas, va);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (areas->v[mid].last < va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < areas->n && areas->v[lo].lo <= last ? &d->v[lo] : NULL;
+	return a && a->lo <= last ? &d->v[a - d->space->areas.v] : NULL;
 }
 
 static int on_step(void *ctx, const struct pw_step *step)
@@ -150,7 +141,7 @@ static void sort(struct vmas *d)
 		const char *name;
 		int (*fn)(const void *a, const void *b);
 	} orders[] = {
-		{ "size", by_size }, { "mapped", by_mapped }, { "swap", by_swap },
+		{ "size", by_size },	 { "mapped", by_mapped }, { "swap", by_swap },
 		{ "tables", by_tables }, { "name", by_name },
 	};
 	const char *key = d->s->args->sort;
@@ -340,14 +331,7 @@ static const struct option_def options[] = {
 	OPT("sort", 0, "range|size|mapped|swap|tables|name", OPT_TEXT, sort, "order of the lines (default: range)"),
 	OPT_SOURCE,
 	OPT_PAGING,
-	OPT_JSON,
-	OPT_OUTPUT,
-	OPT_COLUMNS,
-	OPT_BYTES,
-	OPT_NOHEADINGS,
-	OPT_COLOR,
-	OPT_HELP,
-	OPT_END,
+	OPTS_SIZED_TABLE,
 };
 
 const struct command cmd_vmas = {

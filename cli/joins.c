@@ -96,7 +96,8 @@ static void load_swap(struct pw_joins *j)
 			areas--;
 	fclose(f);
 	if (areas == 1)
-		snprintf(j->swap[0], sizeof(j->swap[0]), "swap0 (%.20s)", strrchr(name, '/') ? strrchr(name, '/') + 1 : name);
+		snprintf(j->swap[0], sizeof(j->swap[0]), "swap0 (%.20s)",
+			 strrchr(name, '/') ? strrchr(name, '/') + 1 : name);
 }
 
 void joins_load(struct pw_joins *joins)

@@ -17,11 +17,13 @@ static void help(FILE *f)
 {
 	fputs("Usage: pagewalk COMMAND [OPTION]... [ARGUMENT]...\n\n"
 	      "Shows how Linux address spaces are mapped: level by level, entry by entry.\n\n"
-	      "Commands:\n", f);
+	      "Commands:\n",
+	      f);
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nTARGET: PID, self, name:COMM, kernel, cpu:N, root:PA; with PTI also PID:user, PID:kernel.\n"
-	      "'pagewalk COMMAND --help' has options and examples.\n", f);
+	      "'pagewalk COMMAND --help' has options and examples.\n",
+	      f);
 }
 
 static const struct command *find(const char *name)
@@ -50,25 +52,64 @@ static int run(const struct command *cmd, int argc, char **argv)
 	return status;
 }
 
-/* Options may stand before the command too: the index of the first word that is neither one nor its value. */
+/* Whether the next word is an option's value, by what any command says of that option. */
+static bool takes_next(const char *word)
+{
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (options_take_next(commands[i], word))
+			return true;
+	return false;
+}
+
+/* The first word that is no option names the command; options may stand before it. */
 static int command_at(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		bool skip = false;
-
 		if (argv[i][0] != '-')
 			return i;
-		for (size_t c = 0; c < NCOMMANDS && !skip; c++)
-			skip = options_take_next(commands[c], argv[i]);
-		i += skip;
+		i += takes_next(argv[i]);
 	}
 	return argc;
+}
+
+static int help_on(const char *name)
+{
+	const struct command *cmd = name ? find(name) : NULL;
+
+	if (name && !cmd) {
+		complain("what is '%s'? 'pagewalk --help' lists the commands", name);
+		return STATUS_USAGE;
+	}
+	if (cmd)
+		options_help(cmd);
+	else
+		help(stdout);
+	return STATUS_DONE;
+}
+
+/* What stands where a command would. */
+static int other(int argc, char **argv)
+{
+	const char *word = argv[1];
+
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"))
+		return help_on(argc > 2 ? argv[2] : NULL);
+	if (!strcmp(word, "--version")) {
+		puts("pagewalk " PW_VERSION);
+		return STATUS_DONE;
+	}
+	if (!strcmp(word, "--dump-options")) {
+		for (size_t i = 0; i < NCOMMANDS; i++)
+			options_dump(commands[i]);
+		return STATUS_DONE;
+	}
+	return -1;
 }
 
 int main(int argc, char **argv)
 {
 	const struct command *cmd;
-	int at;
+	int at, status;
 
 	/* A closed pipe then is a failed write, which ends the command quietly. */
 	signal(SIGPIPE, SIG_IGN);
@@ -76,28 +117,20 @@ int main(int argc, char **argv)
 		help(stderr);
 		return STATUS_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		if (argc > 2 && find(argv[2]))
-			options_help(find(argv[2]));
-		else
-			help(stdout);
-		return STATUS_DONE;
-	}
-	if (!strcmp(argv[1], "--version")) {
-		puts("pagewalk " PW_VERSION);
-		return STATUS_DONE;
-	}
-	if (!strcmp(argv[1], "--dump-options")) {
-		for (size_t i = 0; i < NCOMMANDS; i++)
-			options_dump(commands[i]);
-		return STATUS_DONE;
-	}
+	status = other(argc, argv);
+	if (status >= 0)
+		return status;
 	at = command_at(argc, argv);
-	if (at == argc || !find(argv[at])) {
-		complain("what is '%s'? 'pagewalk --help' lists the commands", argv[at < argc ? at : 1]);
+	if (at == argc) {
+		complain("no command; 'pagewalk --help' lists them");
 		return STATUS_USAGE;
 	}
 	cmd = find(argv[at]);
+	if (!cmd) {
+		complain("what is '%s'? 'pagewalk --help' lists the commands", argv[at]);
+		return STATUS_USAGE;
+	}
+	/* The command's place goes to the words before it. */
 	memmove(argv + 2, argv + 1, (at - 1) * sizeof(*argv));
 	return run(cmd, argc - 2, argv + 2);
 }

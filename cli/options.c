@@ -78,8 +78,7 @@ static const struct option_def *find_short(const struct command *cmd, char lette
 }
 
 /* argv[*i] is "--name", "--name=value" or is followed by its value. */
-static int parse_long(const struct command *cmd, int argc, char **argv, int *i, struct args *args,
-		      struct pw_error *err)
+static int parse_long(const struct command *cmd, int argc, char **argv, int *i, struct args *args, struct pw_error *err)
 {
 	const char *name = argv[*i] + 2;
 	size_t len = strcspn(name, "=");
@@ -212,7 +211,8 @@ void options_dump(const struct command *cmd)
 {
 	printf("command\t%s\t%s\t%s\t%s\n", cmd->name, cmd->alias ? cmd->alias : "", cmd->args, cmd->summary);
 	for (const struct option_def *o = cmd->options; o->name; o++)
-		printf("option\t%s\t%.1s\t%s\t%s\n", o->name, o->letter ? &o->letter : "", o->arg ? o->arg : "", o->help);
+		printf("option\t%s\t%.1s\t%s\t%s\n", o->name, o->letter ? &o->letter : "", o->arg ? o->arg : "",
+		       o->help);
 	if (cmd->view)
 		dump_columns(cmd->view);
 }

@@ -24,7 +24,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_NUMBER };
 
 struct option_def {
 	const char *name;
-	char letter;     /* 0: none */
+	char letter;	 /* 0: none */
 	const char *arg; /* NULL: takes none; "a|b" lists the values */
 	const char *help;
 	enum opt_type type;
@@ -33,27 +33,38 @@ struct option_def {
 
 struct command {
 	const char *name, *alias; /* alias may be NULL */
-	const char *args;         /* "TARGET ADDR..." */
-	const char *summary;      /* one line */
-	const char *about;        /* more, may be NULL */
+	const char *args;	  /* "TARGET ADDR..." */
+	const char *summary;	  /* one line */
+	const char *about;	  /* more, may be NULL */
 	const char *examples;
 	const struct option_def *options; /* ends with a NULL name */
 	int (*run)(struct args *args);
-	int view;                 /* enum pw_view whose columns --columns has; 0: none */
+	int view; /* enum pw_view whose columns --columns has; 0: none */
 };
 
-#define OPT(n, letter, arg, type, field, help) { n, letter, arg, help, type, offsetof(struct args, field) }
+#define OPT(n, letter, arg, type, field, help)                           \
+	{                                                                \
+		n, letter, arg, help, type, offsetof(struct args, field) \
+	}
 
-#define OPT_SOURCE  OPT("source", 's', "SOURCE", OPT_TEXT, source, "auto, bpf, kcore, pagemap, or a file (default: auto)")
-#define OPT_PAGING  OPT("paging", 0, "4|5", OPT_NUMBER, paging, "number of levels, instead of what was found")
-#define OPT_JSON    OPT("json", 'j', NULL, OPT_FLAG, json, "one JSON object a line")
-#define OPT_OUTPUT  OPT("output", 'o', "FILE", OPT_TEXT, output, "write to FILE")
-#define OPT_COLUMNS OPT("columns", 0, "LIST", OPT_TEXT, columns, "these columns, separated by commas")
-#define OPT_BYTES   OPT("bytes", 'b', NULL, OPT_FLAG, bytes, "sizes in bytes")
+#define OPT_SOURCE \
+	OPT("source", 's', "SOURCE", OPT_TEXT, source, "auto, bpf, kcore, pagemap, or a file (default: auto)")
+#define OPT_PAGING     OPT("paging", 0, "4|5", OPT_NUMBER, paging, "number of levels, instead of what was found")
+#define OPT_JSON       OPT("json", 'j', NULL, OPT_FLAG, json, "one JSON object a line")
+#define OPT_OUTPUT     OPT("output", 'o', "FILE", OPT_TEXT, output, "write to FILE")
+#define OPT_COLUMNS    OPT("columns", 0, "LIST", OPT_TEXT, columns, "these columns, separated by commas")
+#define OPT_BYTES      OPT("bytes", 'b', NULL, OPT_FLAG, bytes, "sizes in bytes")
 #define OPT_NOHEADINGS OPT("noheadings", 'n', NULL, OPT_FLAG, noheadings, "rows only: no title, headings or sums")
-#define OPT_COLOR   OPT("color", 0, "auto|always|never", OPT_TEXT, colour, "colours (default: auto, on a terminal)")
-#define OPT_HELP    OPT("help", 'h', NULL, OPT_FLAG, help, "show this")
-#define OPT_END     { NULL, 0, NULL, NULL, OPT_FLAG, 0 }
+#define OPT_COLOR      OPT("color", 0, "auto|always|never", OPT_TEXT, colour, "colours (default: auto, on a terminal)")
+#define OPT_HELP       OPT("help", 'h', NULL, OPT_FLAG, help, "show this")
+#define OPT_END                                  \
+	{                                        \
+		NULL, 0, NULL, NULL, OPT_FLAG, 0 \
+	}
+
+/* What every table that is printed takes; the order is that of --help. */
+#define OPTS_TABLE       OPT_JSON, OPT_OUTPUT, OPT_COLUMNS, OPT_NOHEADINGS, OPT_COLOR, OPT_HELP, OPT_END
+#define OPTS_SIZED_TABLE OPT_JSON, OPT_OUTPUT, OPT_COLUMNS, OPT_BYTES, OPT_NOHEADINGS, OPT_COLOR, OPT_HELP, OPT_END
 
 /* Fills args in. args->arg is malloc'ed. -EINVAL with a text. */
 int options_parse(const struct command *cmd, int argc, char **argv, struct args *args, struct pw_error *err);

@@ -9,31 +9,26 @@
 
 #include "session.h"
 
-static void say(const char *fmt, va_list args)
-{
-	fputs("pagewalk: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-}
-
 void complain(const char *fmt, ...)
 {
 	va_list args;
 
+	fputs("pagewalk: ", stderr);
 	va_start(args, fmt);
-	say(fmt, args);
+	vfprintf(stderr, fmt, args);
 	va_end(args);
+	fputc('\n', stderr);
 }
 
 int usage_error(const struct command *cmd, const char *fmt, ...)
 {
 	va_list args;
 
+	fputs("pagewalk: ", stderr);
 	va_start(args, fmt);
-	say(fmt, args);
+	vfprintf(stderr, fmt, args);
 	va_end(args);
-	if (cmd)
-		fprintf(stderr, "Try 'pagewalk %s --help'.\n", cmd->name);
+	fprintf(stderr, " (see 'pagewalk %s --help')\n", cmd->name);
 	return STATUS_USAGE;
 }
 

@@ -14,7 +14,7 @@ void pw_areas_free(struct pw_areas *areas)
 	memset(areas, 0, sizeof(*areas));
 }
 
-const struct pw_area *pw_areas_find(const struct pw_areas *areas, uint64_t va)
+const struct pw_area *pw_areas_from(const struct pw_areas *areas, uint64_t va)
 {
 	size_t lo = 0, hi = areas->n;
 
@@ -26,7 +26,14 @@ const struct pw_area *pw_areas_find(const struct pw_areas *areas, uint64_t va)
 		else
 			hi = mid;
 	}
-	return lo < areas->n && areas->v[lo].lo <= va ? &areas->v[lo] : NULL;
+	return lo < areas->n ? &areas->v[lo] : NULL;
+}
+
+const struct pw_area *pw_areas_find(const struct pw_areas *areas, uint64_t va)
+{
+	const struct pw_area *a = pw_areas_from(areas, va);
+
+	return a && a->lo <= va ? a : NULL;
 }
 
 void pw_space_free(struct pw_space *space)

@@ -25,24 +25,13 @@ static int try_live(const struct pw_source_ops *ops, const char *arg, struct pw_
 	return rc;
 }
 
-/* The best source that works; when none does, the last one's reason. */
+/* The best source that opens; when none does, the last one's reason. */
 static int open_auto(struct pw_target *t, struct pw_error *err)
 {
-	const struct pw_source_ops *const *ops = pw_sources_live();
-	int rc = -ENOENT;
+	int rc = pw_error_set(err, -ENOENT, "no source works here: see 'pagewalk doctor'");
 
-	for (; *ops; ops++) {
-		struct pw_probe probe;
-
-		(*ops)->probe(&probe);
-		if (probe.state != PW_PROBE_OK && probe.state != PW_PROBE_LIMITED)
-			continue;
+	for (const struct pw_source_ops *const *ops = pw_sources_live(); *ops && rc; ops++)
 		rc = try_live(*ops, NULL, t, err);
-		if (!rc)
-			return 0;
-	}
-	if (rc == -ENOENT)
-		pw_error_set(err, rc, "no source works here: see 'pagewalk doctor'");
 	return rc;
 }
 

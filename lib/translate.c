@@ -8,6 +8,7 @@
 
 #include <pagewalk/walk.h>
 
+#include "pin.h"
 #include "ranges.h"
 
 #define ROUND    PW_LOOKAHEAD
@@ -227,5 +228,5 @@ int pw_translate(const struct pw_space *space, const uint64_t *va, size_t n, str
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return pw_pin_gone(&space->pin) ? -ESRCH : 0;
 }

@@ -13,6 +13,7 @@
 
 #include <pagewalk/walk.h>
 
+#include "pin.h"
 #include "ranges.h"
 #include "rewalk.h"
 
@@ -373,6 +374,23 @@ static int visit_table(struct walk *w, struct table *t)
 	return 0;
 }
 
+/* About all of a piece that was asked for. */
+static int root_hole(struct walk *w, enum pw_hole_reason reason)
+{
+	struct pw_hole hole = {
+		.piece = w->piece,
+		.reason = reason,
+		.level = w->piece->mmu.mode->lv[0].level,
+		.perm_above = PW_RWXU,
+		.va = w->va.lo,
+		.last = w->va.last,
+		.slot_pa = PW_PA_NONE,
+		.raw = w->piece->root,
+	};
+
+	return emit_hole(w, &hole);
+}
+
 /* The root has no entry above it that could be re-checked: the pin, or the kernel itself, keeps it. */
 static int visit_root(struct walk *w)
 {
@@ -380,29 +398,19 @@ static int visit_root(struct walk *w)
 	uint64_t covers = (UINT64_C(1) << (lv->shift + lv->bits)) - 1;
 	struct batch *b = w->batch[0];
 	struct pw_table_req *req = &b->req[0];
-	struct table root = { .pa = w->piece->root, .va = w->va.lo & ~covers, .perm = PW_RWXU, .alias_pa = PW_PA_NONE };
-	struct pw_hole hole = {
-		.piece = w->piece,
-		.reason = PW_HOLE_NOT_RAM,
-		.level = lv->level,
-		.perm_above = PW_RWXU,
-		.va = w->va.lo,
-		.last = w->va.last,
-		.slot_pa = PW_PA_NONE,
-		.raw = w->piece->root,
+	struct table root = {
+		.pa = w->piece->root, .va = w->va.lo & ~covers, .perm = PW_RWXU, .alias_pa = PW_PA_NONE
 	};
 	int rc;
 
 	*req = (struct pw_table_req){ .pa = root.pa, .bytes = table_bytes(w, 0), .status = -EFAULT, .buf = b->buf };
 	if (!pw_ranges_hold(w->space->ram, w->space->nram, root.pa, req->bytes))
-		return emit_hole(w, &hole);
+		return root_hole(w, PW_HOLE_NOT_RAM);
 	rc = w->space->source->ops->read_tables(w->space->source, req, 1);
 	if (rc < 0)
 		return rc;
-	if (req->status < 0) {
-		hole.reason = reason_of(req->status);
-		return emit_hole(w, &hole);
-	}
+	if (req->status < 0)
+		return root_hole(w, reason_of(req->status));
 	keep_data(w, b, 1, 0);
 	root.entry = req->data;
 	return visit_table(w, &root);
@@ -524,14 +532,20 @@ int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const
 	bool leaf_only = !(space->source->ops->caps & PW_CAP_TABLES);
 	int rc = 0;
 
-	for (size_t i = 0; i < space->npieces && !rc; i++) {
+	for (size_t i = 0; i < space->npieces && (!rc || rc == WALK_ENOUGH); i++) {
 		const struct pw_piece *piece = &space->piece[i];
 
 		w.piece = piece;
 		w.va.lo = opts->va.lo > piece->va.lo ? opts->va.lo : piece->va.lo;
 		w.va.last = opts->va.last < piece->va.last ? opts->va.last : piece->va.last;
-		if (w.va.lo <= w.va.last)
+		if (w.va.lo > w.va.last)
+			continue;
+		if (rc == WALK_ENOUGH)
+			rc = root_hole(&w, PW_HOLE_BUDGET) ?: WALK_ENOUGH;
+		else
 			rc = leaf_only ? walk_areas(&w) : walk_tables(&w);
 	}
-	return rc == WALK_ENOUGH ? 0 : rc;
+	if (rc == WALK_ENOUGH)
+		rc = 0;
+	return !rc && pw_pin_gone(&space->pin) ? -ESRCH : rc;
 }

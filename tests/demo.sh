@@ -4,12 +4,13 @@
 # exact source works here, else in a guest. Also what runs inside that guest (demo.sh --here), under busybox.
 set -eu
 
-STATES=anon,anon-holes,protnone,thp,thp-protnone,file-private,zero,pkey,exec
+STATES=anon,protnone,thp,thp-protnone,file-private,exec
 
-title() { printf '\n%s== %s%s\n\n' "$bold" "$*" "$plain"; }
+title() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+explain() { printf '%s   %s%s\n' "$dim" "$*" "$plain"; }
 show() {
-	printf '%s$ %s%s\n' "$dim" "$*" "$plain"
-	"$@" || status=$?
+	printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"
+	$sudo "$@" || :
 }
 
 bold='' dim='' plain=''
@@ -37,22 +38,24 @@ address() {
 }
 
 demo() {
-	status=0
 	start_mkmaps
 	title 'What can pagewalk see here?'
-	show $sudo pagewalk doctor
-	title "A small process made for this: PID $pid. Where its memory really is:"
-	show $sudo pagewalk dump "$pid"
-	title 'One address, level by level: the first byte of a page of its own'
-	show $sudo pagewalk translate "$pid" "$(address anon)"
+	show pagewalk doctor
+	title "A small process made for this, PID $pid: where its memory really is"
+	explain 'A private file: pages that were only read are still the file'"'"'s (r--u), written ones are copies (rw-u).'
+	explain 'A% and D%: how many of the pages were accessed and dirtied. PHYS: physically contiguous stretches.'
+	show pagewalk dump "$pid"
+	title 'One address, level by level'
+	explain 'Each entry, where it is in physical memory, and what it points to; the last one is the page.'
+	show pagewalk translate "$pid" "$(address anon)"
 	title 'A huge page: the walk ends one level earlier'
-	show $sudo pagewalk translate "$pid" "$(address thp)"
+	show pagewalk translate "$pid" "$(address thp)"
 	title 'PROT_NONE: the kernel keeps the page, the CPU may not use it'
-	show $sudo pagewalk translate "$pid" "$(address protnone)"
+	show pagewalk translate "$pid" "$(address protnone)"
 	title 'The same, VMA by VMA'
-	show $sudo pagewalk vmas "$pid"
+	show pagewalk vmas "$pid"
 	title "The kernel's own tables: the first lines"
-	show $sudo pagewalk dump kernel | head -n 16
+	show pagewalk dump kernel | head -n 16
 	title 'Any raw entry, explained offline'
 	show pagewalk decode 80000001a2f3c867 --level pte
 	title "Next: sudo pagewalk dump \$\$    pagewalk --help    man pagewalk"

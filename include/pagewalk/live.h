@@ -7,13 +7,13 @@
 
 /* What can be said without opening a source and without any privilege. */
 struct pw_live_summary {
-	char system[96];      /* "Linux 6.12.48-amd64" */
-	char arch[16];        /* "x86-64", or what uname says */
-	char mode[16];        /* "4-level", "5-level"; "" when not known */
-	bool pti_known, pti;  /* kernel page-table isolation */
-	char lockdown[20];    /* "none", "integrity", "confidentiality"; "unknown": securityfs cannot be read */
-	unsigned uid;         /* effective */
-	bool btf;             /* /sys/kernel/btf/vmlinux is there: exact sources need it */
+	char system[96];     /* "Linux 6.12.48-amd64" */
+	char arch[16];	     /* "x86-64", or what uname says */
+	char mode[16];	     /* "4-level", "5-level"; "" when not known */
+	bool pti_known, pti; /* kernel page-table isolation */
+	char lockdown[20];   /* "none", "integrity", "confidentiality"; "unknown": securityfs cannot be read */
+	unsigned uid;	     /* effective */
+	bool btf;	     /* /sys/kernel/btf/vmlinux is there: exact sources need it */
 };
 
 /* 0; what cannot be found out is left as its unknown. */

@@ -32,6 +32,9 @@ struct pw_areas {
 
 PW_API void pw_areas_free(struct pw_areas *areas);
 
+/* The first area that does not end before va, or NULL. */
+PW_API const struct pw_area *pw_areas_from(const struct pw_areas *areas, uint64_t va);
+
 /* The area that holds va, or NULL. */
 PW_API const struct pw_area *pw_areas_find(const struct pw_areas *areas, uint64_t va);
 

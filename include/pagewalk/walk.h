@@ -89,8 +89,8 @@ struct pw_walk_stats {
 
 /*
  * Walks space within opts->va. 0 when the walk came to its end (see the stats for holes), what a
- * visitor returned, or a negative errno: -ENOMEM, or a leaf-only source's failure (-ESRCH: process gone).
- * stats is added to, so that several walks sum up.
+ * visitor returned, or a negative errno: -ENOMEM, -ESRCH (the process exited or called exec meanwhile: what
+ * was not shown may have been there), or a leaf-only source's failure. stats is added to, so that several walks sum up.
  */
 PW_API int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const struct pw_visitor *visitor,
 		   void *ctx, struct pw_walk_stats *stats);

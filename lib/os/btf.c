@@ -34,7 +34,7 @@
 #define BTF_PATH  "/sys/kernel/btf/vmlinux"
 #define BTF_BYTES (256 << 20) /* more is not believed */
 
-#define MAX_DEPTH   8     /* of anonymous structs in one another */
+#define MAX_DEPTH   8	  /* of anonymous structs in one another */
 #define MAX_MEMBERS 65536 /* looked at for one name */
 
 enum want_struct { S_TASK, S_MM, S_FILES, S_FDTABLE, S_FILE, S_PID, S_UPID, S_SECTION, S_COUNT };
@@ -144,7 +144,8 @@ static uint32_t find_member(const struct pw_btf *btf, uint32_t id, const char *w
 	return member_offset(btf, id, want, 0, &budget);
 }
 
-static int find_members(const struct pw_btf *btf, const struct findings *f, struct pw_offsets *off, struct pw_error *err)
+static int find_members(const struct pw_btf *btf, const struct findings *f, struct pw_offsets *off,
+			struct pw_error *err)
 {
 	const struct {
 		enum want_struct in;

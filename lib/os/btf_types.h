@@ -19,12 +19,12 @@
 #include <linux/btf.h>
 
 struct pw_btf {
-	const char *data;  /* the caller's */
+	const char *data; /* the caller's */
 	const char *strings;
 	uint32_t nstrings; /* bytes; the last one is 0 */
 	const char *types;
-	uint32_t *at;      /* by id: offset in types; [0] is not used */
-	uint32_t n;        /* ids are 1 .. n - 1 */
+	uint32_t *at; /* by id: offset in types; [0] is not used */
+	uint32_t n;   /* ids are 1 .. n - 1 */
 };
 
 /* data stays the caller's and has to stay. -EINVAL: not BTF, or of a kind that is not known. */

@@ -18,8 +18,8 @@
 #include "source/live.h"
 #include "source/system.h"
 
-#define GIB             (UINT64_C(1) << 30)
-#define MAX_CANDIDATES  (1 << 20)
+#define GIB		(UINT64_C(1) << 30)
+#define MAX_CANDIDATES	(1 << 20)
 #define CONFIRM_RETRIES 4
 
 /* All addresses up to the highest RAM, and no more: bits above are encryption or shared bits. */
@@ -87,8 +87,8 @@ static bool search(struct attempt *a, const struct pw_ram *ram, uint64_t known, 
 	return false;
 }
 
-int pw_direct_map_find(struct pw_source *src, uint64_t pgd, uint64_t known, struct pw_facts *facts,
-		       uint64_t *enc_mask, struct pw_error *err)
+int pw_direct_map_find(struct pw_source *src, uint64_t pgd, uint64_t known, struct pw_facts *facts, uint64_t *enc_mask,
+		       struct pw_error *err)
 {
 	const struct pw_ram *ram = pw_source_ram(src);
 
@@ -99,8 +99,7 @@ int pw_direct_map_find(struct pw_source *src, uint64_t pgd, uint64_t known, stru
 		a.mmu.mode = pw_arch_mode(a.mmu.arch, depth);
 		a.mmu.half = PW_HALF_KERNEL;
 		a.mmu.maxphyaddr = 52;
-		if (!a.mmu.mode || !pw_va_canonical(a.mmu.mode, pgd) ||
-		    !search(&a, ram, known, &facts->page_offset))
+		if (!a.mmu.mode || !pw_va_canonical(a.mmu.mode, pgd) || !search(&a, ram, known, &facts->page_offset))
 			continue;
 		facts->mode_depth = depth;
 		*enc_mask = a.enc;

@@ -22,8 +22,8 @@ struct pw_vmcoreinfo {
 struct pw_kernel {
 	struct pw_btf_facts btf;
 	struct pw_vmcoreinfo info;
-	uint64_t task;  /* a task whose open files are ours; 0: ask bpf each time */
-	pid_t task_pid; /* whose that was */
+	uint64_t task;	  /* a task whose open files are ours; 0: ask bpf each time */
+	pid_t task_pid;	  /* whose that was */
 	uint64_t own_pgd; /* kernel address, at the time of attaching */
 };
 
@@ -41,8 +41,8 @@ bool pw_vmcoreinfo_get(const char *text, const char *key, int base, uint64_t *ou
  * From one's own pgd: the level count, the start of the direct map, and address bits that are no address
  * (encryption). known: PAGE_OFFSET when the source tells it, else PW_PA_NONE.
  */
-int pw_direct_map_find(struct pw_source *src, uint64_t pgd, uint64_t known, struct pw_facts *facts,
-		       uint64_t *enc_mask, struct pw_error *err);
+int pw_direct_map_find(struct pw_source *src, uint64_t pgd, uint64_t known, struct pw_facts *facts, uint64_t *enc_mask,
+		       struct pw_error *err);
 
 /* Compares a page of our own through physical memory. 0, -EXDEV when it differs. */
 int pw_direct_map_confirm(struct pw_source *src, struct pw_error *err);

@@ -146,8 +146,9 @@ static int live_kernel_space(struct pw_target *t, struct pw_space *space, struct
 		return pw_error_set(err, -EOPNOTSUPP, "source %s has no tables: the kernel's cannot be shown with it",
 				    t->source.ops->name);
 	if (t->facts.kernel_root == PW_PA_NONE)
-		return pw_error_set(err, -ENOENT,
-				    "the kernel's root table was not found (no VMCOREINFO); 'self:kernel' has its mappings too");
+		return pw_error_set(
+			err, -ENOENT,
+			"the kernel's root table was not found (no VMCOREINFO); 'self:kernel' has its mappings too");
 	rc = pw_regions(t, t->os_priv, &space->areas, err);
 	if (!rc)
 		pw_space_of_kernel(t, space);

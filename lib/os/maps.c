@@ -83,8 +83,8 @@ static int parse_line(struct parser *p, const char *line, size_t len)
 	int used = 0;
 
 	snprintf(head, sizeof(head), "%.*s", (int)(len < sizeof(head) ? len : sizeof(head) - 1), line);
-	if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32 " %" SCNu64 "%n", &area.lo, &end,
-		   area.perms, &area.offset, &area.dev_major, &area.dev_minor, &area.inode, &used) != 7 ||
+	if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32 " %" SCNu64 "%n", &area.lo,
+		   &end, area.perms, &area.offset, &area.dev_major, &area.dev_minor, &area.inode, &used) != 7 ||
 	    !end)
 		return -EINVAL;
 	area.last = end - 1;
@@ -117,8 +117,9 @@ int pw_maps_parse(const char *text, size_t len, struct pw_areas *areas, struct p
 	}
 	if (rc) {
 		pw_areas_free(&p.areas);
-		return pw_error_set(err, rc, rc == -EINVAL ? "the list of VMAs is not in the form of /proc/PID/maps" :
-							     "out of memory");
+		return pw_error_set(err, rc,
+				    rc == -EINVAL ? "the list of VMAs is not in the form of /proc/PID/maps"
+						  : "out of memory");
 	}
 	*areas = p.areas;
 	return 0;

@@ -21,18 +21,6 @@ static int gone(pid_t pid, struct pw_error *err)
 	return pw_error_set(err, -ESRCH, "no process %d", (int)pid);
 }
 
-static int read_file(const struct pw_proc *p, const char *name, size_t max, char **text, size_t *len)
-{
-	int fd = openat(p->dir, name, O_RDONLY | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = pw_system_read_fd(fd, max, text, len);
-	close(fd);
-	return rc;
-}
-
 /* "PID (comm) state ppid pgrp session tty tpgid flags ..."; the comm may hold any bytes, ')' too. */
 static int parse_stat(const char *text, struct pw_proc *p)
 {
@@ -40,13 +28,55 @@ static int parse_stat(const char *text, struct pw_proc *p)
 	unsigned int flags;
 	char state;
 
-	if (!open || !close || close < open ||
-	    sscanf(close + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+	if (!open || !close || close < open || sscanf(close + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
 		return -EINVAL;
 	snprintf(p->comm, sizeof(p->comm), "%.*s", (int)(close - open - 1), open + 1);
 	p->kthread = flags & PF_KTHREAD;
 	p->zombie = state == 'Z' || state == 'X';
 	return 0;
+}
+
+/* Takes p's place by thread tid if that one lives. */
+static bool take_thread(struct pw_proc *p, const char *tid)
+{
+	struct pw_proc thread = *p;
+	char path[32], *text;
+
+	snprintf(path, sizeof(path), "task/%.20s", tid);
+	thread.dir = openat(p->dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (thread.dir < 0)
+		return false;
+	if (!pw_system_read_at(thread.dir, "stat", 1 << 16, &text, NULL)) {
+		if (parse_stat(text, &thread))
+			thread.zombie = true;
+		free(text);
+	}
+	if (thread.zombie) {
+		close(thread.dir);
+		return false;
+	}
+	memcpy(thread.comm, p->comm, sizeof(thread.comm));
+	close(p->dir);
+	*p = thread;
+	return true;
+}
+
+/* The main thread may have ended while others go on: these have the memory. */
+static void find_live_thread(struct pw_proc *p)
+{
+	int fd = openat(p->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((d = readdir(dir)))
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && take_thread(p, d->d_name))
+			break;
+	closedir(dir);
 }
 
 int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
@@ -59,16 +89,18 @@ int pw_proc_open(pid_t pid, struct pw_proc *out, struct pw_error *err)
 	p.dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (p.dir < 0)
 		return errno == ENOENT ? gone(pid, err) : pw_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	rc = read_file(&p, "stat", 1 << 16, &text, NULL);
+	rc = pw_system_read_at(p.dir, "stat", 1 << 16, &text, NULL);
 	if (!rc) {
 		rc = parse_stat(text, &p);
 		free(text);
 	}
 	if (rc) {
 		close(p.dir);
-		return rc == -ENOENT || rc == -ESRCH ? gone(pid, err) :
-						       pw_error_set(err, rc, "%s/stat: %s", path, strerror(-rc));
+		return rc == -ENOENT || rc == -ESRCH ? gone(pid, err)
+						     : pw_error_set(err, rc, "%s/stat: %s", path, strerror(-rc));
 	}
+	if (p.zombie)
+		find_live_thread(&p);
 	*out = p;
 	return 0;
 }
@@ -87,31 +119,36 @@ static int no_memory(const struct pw_proc *p, struct pw_error *err)
 	return pw_error_set(err, -ESRCH, "%d (%s) has exited: no memory is left of it", (int)p->pid, p->comm);
 }
 
+/* Reading another user's file of mode 0400, and then looking at its process, take a capability each. */
+static const char *why_denied(void)
+{
+	if (pw_system_capable(CAP_SYS_PTRACE) && pw_system_capable(CAP_DAC_READ_SEARCH))
+		return "a security module or sandbox protects it";
+	return "it is another user's or protected; needs root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH";
+}
+
 int pw_proc_pagemap(const struct pw_proc *p, struct pw_error *err)
 {
-	int fd;
+	int fd, rc;
 
 	if (p->kthread || p->zombie)
 		return no_memory(p, err);
 	fd = openat(p->dir, "pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	if (errno == ESRCH || errno == ENOENT)
+	rc = -errno;
+	if (rc == -ESRCH || rc == -ENOENT)
 		return no_memory(p, err);
-	if (errno == EACCES || errno == EPERM)
-		return pw_error_set(err, -errno,
-				    "%d (%s) may not be looked at: %s", (int)p->pid, p->comm,
-				    pw_system_capable(CAP_SYS_PTRACE) ?
-					    "a security module or sandbox protects it" :
-					    "it is another user's or protected; needs CAP_SYS_PTRACE (root)");
-	return pw_error_set(err, -errno, "/proc/%d/pagemap: %s", (int)p->pid, strerror(errno));
+	if (rc == -EACCES || rc == -EPERM)
+		return pw_error_set(err, rc, "%d (%s) may not be looked at: %s", (int)p->pid, p->comm, why_denied());
+	return pw_error_set(err, rc, "/proc/%d/pagemap: %s", (int)p->pid, strerror(-rc));
 }
 
 int pw_proc_areas(const struct pw_proc *p, struct pw_areas *areas, struct pw_error *err)
 {
 	char *text;
 	size_t len;
-	int rc = read_file(p, "maps", MAX_MAPS, &text, &len);
+	int rc = pw_system_read_at(p->dir, "maps", MAX_MAPS, &text, &len);
 
 	if (rc == -ESRCH || rc == -ENOENT)
 		return gone(p->pid, err);

@@ -25,7 +25,7 @@
 #define MODULES_END    UINT64_C(0xffffffffff000000)
 #define VSYSCALL       UINT64_C(0xffffffffff600000)
 #define MAX_REGIONS    24
-#define CHUNK          (256 * 1024)
+#define CHUNK	       (256 * 1024)
 
 struct map {
 	struct pw_area *v;
@@ -128,7 +128,10 @@ static void add_moving(struct pw_target *t, const struct pw_kernel *k, struct ma
 static void add_image(struct pw_target *t, const struct pw_kernel *k, struct map *map)
 {
 	static const char *const names[PW_IMAGE_NPARTS] = {
-		"kernel text", "kernel rodata", "kernel data", "kernel bss",
+		"kernel text",
+		"kernel rodata",
+		"kernel data",
+		"kernel bss",
 	};
 	const struct pw_range *image = pw_source_ram(&t->source)->image;
 	uint64_t size = k->info.image_size, end, at = PW_IMAGE_START;

@@ -19,7 +19,7 @@
 #include "source/live.h"
 #include "source/system.h"
 
-#define CHUNK     (256 * 1024)
+#define CHUNK	  (256 * 1024)
 #define MAX_TASKS (4 << 20)
 
 /* start_stack and arg_start: fields 28 and 48 of /proc/self/stat. */
@@ -176,8 +176,7 @@ int pw_own_task(struct pw_source *src, struct pw_kernel *k, uint64_t *task, stru
 	if (k->task_pid != getpid()) {
 		rc = search_tasks(src, k, &k->task);
 		if (rc)
-			return pw_error_set(err, rc, "our own task was not found in kernel memory: %s",
-					    strerror(-rc));
+			return pw_error_set(err, rc, "our own task was not found in kernel memory: %s", strerror(-rc));
 		k->task_pid = getpid();
 	}
 	*task = k->task;

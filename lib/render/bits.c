@@ -77,8 +77,10 @@ void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_e
 	if (memtype)
 		pw_json_str(j, "memtype", memtype);
 	if (e->has_swap) {
-		pw_json_num(j, "swap_type", e->swap_type);
-		pw_json_hex(j, "swap_offset", e->swap_offset);
+		pw_json_begin(j, "swap", '{');
+		pw_json_num(j, "type", e->swap_type);
+		pw_json_num(j, "offset", e->swap_offset);
+		pw_json_end(j, '}');
 	}
 	if (e->reserved)
 		pw_json_hex(j, "reserved", e->reserved);

@@ -10,7 +10,7 @@
 /* "A D soft-dirty key=0 WB": what perm, size and kind do not say already. */
 void pw_out_bits(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e);
 
-/* "attrs":["present","write",...] plus "key", "memtype", "swap_type", "swap_offset", "reserved" where they apply. */
+/* "attrs":["present","write",...] plus "key", "memtype", "swap":{"type","offset"}, "reserved" where they apply. */
 void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_entry *e);
 
 /* "attrs":[...] alone. */

@@ -17,14 +17,14 @@ struct pw_render;
 struct pw_error;
 
 struct pw_column {
-	const char *name;  /* for --columns */
+	const char *name; /* for --columns */
 	const char *head;
 	const char *doc;
-	uint8_t width;     /* when it streams; the put function may write more */
+	uint8_t width; /* when it streams; the put function may write more */
 	bool right;
-	bool extra;        /* shown only when asked for */
+	bool extra; /* shown only when asked for */
 	void (*put)(struct pw_render *r, const void *rec);
-	bool wraps;        /* as the last column of a table that waits: goes on in the next line */
+	bool wraps; /* as the last column of a table that waits: goes on in the next line */
 };
 
 struct pw_columns {
@@ -43,9 +43,9 @@ void pw_table_free(struct pw_table *t);
 void pw_table_add(struct pw_render *r, struct pw_table *t, const void *rec);
 void pw_table_print(struct pw_render *r, struct pw_table *t);
 
-#define PW_BOLD   "\033[1m"
-#define PW_DIM    "\033[2m"
-#define PW_RED    "\033[31m"
+#define PW_BOLD	  "\033[1m"
+#define PW_DIM	  "\033[2m"
+#define PW_RED	  "\033[31m"
 #define PW_GREEN  "\033[32m"
 #define PW_YELLOW "\033[33m"
 #define PW_PLAIN  "\033[0m"

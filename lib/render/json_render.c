@@ -322,7 +322,7 @@ static void source(struct pw_render *r, const struct pw_rec_source *s)
 	struct pw_json j;
 
 	open_rec(r, &j, "source");
-	pw_json_str(&j, "name", s->name);
+	pw_json_str(&j, "source", s->name);
 	pw_json_str(&j, "state", states[s->probe.state]);
 	pw_json_str(&j, "gives", s->probe.gives);
 	pw_json_str(&j, "why", s->probe.why[0] ? s->probe.why : NULL);

@@ -5,7 +5,8 @@
 
 #include "out.h"
 
-#define H1(h) #h "0" #h "1" #h "2" #h "3" #h "4" #h "5" #h "6" #h "7" #h "8" #h "9" #h "a" #h "b" #h "c" #h "d" #h "e" #h "f"
+#define H1(h) \
+#h "0" #h "1" #h "2" #h "3" #h "4" #h "5" #h "6" #h "7" #h "8" #h "9" #h "a" #h "b" #h "c" #h "d" #h "e" #h "f"
 
 static const char hex_pairs[] =
 	H1(0) H1(1) H1(2) H1(3) H1(4) H1(5) H1(6) H1(7) H1(8) H1(9) H1(a) H1(b) H1(c) H1(d) H1(e) H1(f);

@@ -14,14 +14,14 @@
 
 #define PW_OUT_BUF  (256u << 10)
 #define PW_OUT_ROW  (64u << 10) /* no row is longer; what names can take in one is bounded by PW_OUT_NAME */
-#define PW_OUT_NAME 4096u       /* bytes of a name that are shown; escaped they take up to four times that */
+#define PW_OUT_NAME 4096u	/* bytes of a name that are shown; escaped they take up to four times that */
 
 struct pw_out {
 	char *buf;
 	size_t len, cap;
 	size_t unseen; /* bytes so far that take no room on a line: all but the first of a UTF-8 character */
-	int fd;    /* -1: grows in memory instead of being written */
-	int error; /* errno of the first failure; from then on everything is dropped */
+	int fd;	       /* -1: grows in memory instead of being written */
+	int error;     /* errno of the first failure; from then on everything is dropped */
 };
 
 int pw_out_init(struct pw_out *o, int fd);

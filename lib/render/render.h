@@ -19,12 +19,12 @@
 struct pw_rec_head {
 	const char *command;
 	const struct pw_target *target; /* NULL: offline */
-	const struct pw_mmu *mmu;       /* of an offline command */
-	const struct pw_space *space;   /* NULL: not about one address space */
-	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
-	const char *what;               /* "user half"; NULL: nothing to add */
-	struct pw_range va;             /* that is shown */
-	const struct pw_joins *joins;   /* NULL: not the running system */
+	const struct pw_mmu *mmu;	/* of an offline command */
+	const struct pw_space *space;	/* NULL: not about one address space */
+	const char *name;		/* of the space in records: "4242", "kernel", "root:0x1000" */
+	const char *what;		/* "user half"; NULL: nothing to add */
+	struct pw_range va;		/* that is shown */
+	const struct pw_joins *joins;	/* NULL: not the running system */
 };
 
 /* What the running system says beside the tables. */
@@ -32,9 +32,9 @@ struct pw_joins {
 	struct {
 		uint64_t lo, last;
 		unsigned node;
-	} *node;                        /* NUMA nodes' memory, ascending */
+	} * node; /* NUMA nodes' memory, ascending */
 	size_t nnodes;
-	char swap[32][32];              /* "swap0 (zram)" by type; "" unknown */
+	char swap[32][32]; /* "swap0 (zram)" by type; "" unknown */
 };
 
 /* doctor: one source. */
@@ -48,11 +48,11 @@ struct pw_rec_source {
 /* A VMA or region with what is mapped in it. */
 struct pw_rec_vma {
 	const struct pw_area *area;
-	bool leaf_only;         /* page sizes and tables are not known: all is in bytes[0] */
-	uint64_t bytes[3];      /* mapped in pages of PTE, PMD, PUD level */
+	bool leaf_only;	   /* page sizes and tables are not known: all is in bytes[0] */
+	uint64_t bytes[3]; /* mapped in pages of PTE, PMD, PUD level */
 	uint64_t swapped;
-	uint64_t protnone;      /* bytes the kernel has and the CPU does not */
-	uint64_t tables;        /* bytes of PTE tables */
+	uint64_t protnone; /* bytes the kernel has and the CPU does not */
+	uint64_t tables;   /* bytes of PTE tables */
 };
 
 /* decode: one way to read a raw value. */
@@ -69,16 +69,16 @@ enum pw_end_of { PW_END_ALL, PW_END_SPACE, PW_END_STREAM };
 /* Sums for the last line. */
 struct pw_rec_end {
 	enum pw_end_of of;
-	bool complete;              /* all was looked at, and nothing was unstable or unreadable */
-	bool cut;                   /* it broke off: what was put is not the whole answer */
+	bool complete; /* all was looked at, and nothing was unstable or unreadable */
+	bool cut;      /* it broke off: what was put is not the whole answer */
 	uint64_t leaves;
 	uint64_t bytes[PW_NLEVELS]; /* mapped, by the level of the leaf */
 	uint64_t swapped, protnone;
-	uint64_t records;           /* processes, VMAs, addresses */
+	uint64_t records; /* processes, VMAs, addresses */
 	uint64_t area_bytes;
-	bool hidden;                /* frame numbers were asked for and not given */
+	bool hidden;			    /* frame numbers were asked for and not given */
 	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
-	bool has_walk;              /* walk is filled in */
+	bool has_walk;			    /* walk is filled in */
 	struct pw_walk_stats walk;
 };
 
@@ -119,21 +119,21 @@ enum pw_view {
 
 struct pw_render {
 	const struct pw_render_ops *ops;
-	struct pw_out *out;       /* where cells go: file, or a table's own memory */
+	struct pw_out *out; /* where cells go: file, or a table's own memory */
 	struct pw_rec_head head;
 	enum pw_view view;
 	bool colour, bytes, noheadings;
 	struct pw_columns columns; /* of the view; pw_render_columns() */
-	struct pw_table *table;    /* rows that wait for their widths */
+	struct pw_table *table;	   /* rows that wait for their widths */
 
 	/* text's own */
 	const char *cell_colour;
 	unsigned va_digits;
 	const struct pw_area *area; /* a hint: where the last address was */
 	struct pw_label_cache *labels;
-	bool any;                   /* something was put before: the next block starts with an empty line */
-	bool hidden;                /* a frame was hidden */
-	bool between;               /* a block was put: the next one starts with an empty line */
+	bool any;     /* something was put before: the next block starts with an empty line */
+	bool hidden;  /* a frame was hidden */
+	bool between; /* a block was put: the next one starts with an empty line */
 };
 
 /* Chooses the columns of view: list NULL means the usual ones. -EINVAL with a text. */

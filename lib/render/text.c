@@ -13,9 +13,9 @@ static const struct {
 	const struct pw_column *col;
 	const size_t *n;
 } views[PW_NVIEWS] = {
-	VIEW(PW_VIEW_RUNS, run),         VIEW(PW_VIEW_ENTRIES, entry),  VIEW(PW_VIEW_TREE, tree),
-	VIEW(PW_VIEW_TRANSLATE, path),   VIEW(PW_VIEW_BRIEF, brief),    VIEW(PW_VIEW_PROCESSES, process),
-	VIEW(PW_VIEW_VMAS, vma),         VIEW(PW_VIEW_SOURCES, source), VIEW(PW_VIEW_DECODE, decode),
+	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),  VIEW(PW_VIEW_TREE, tree),
+	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),    VIEW(PW_VIEW_PROCESSES, process),
+	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source), VIEW(PW_VIEW_DECODE, decode),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)

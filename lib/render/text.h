@@ -11,7 +11,7 @@ extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_colu
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns;
 
-#define PW_COLUMNS(name, ...)                              \
+#define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
 	const size_t pw_##name##_ncolumns = sizeof(pw_##name##_columns) / sizeof(pw_##name##_columns[0])
 

@@ -43,8 +43,7 @@ static void c_bits(struct pw_render *r, const void *rec)
 	pw_out_bits(r->out, dec_of(rec)->mmu, &dec_of(rec)->entry);
 }
 
-PW_COLUMNS(decode,
-	   { "level", "LEVEL", "read as an entry of that level", 0, .put = c_level },
+PW_COLUMNS(decode, { "level", "LEVEL", "read as an entry of that level", 0, .put = c_level },
 	   { "kind", "KIND", "none, table, leaf, protnone or soft", 0, .put = c_kind },
 	   { "pa", "PA", "physical address that it points to", 0, .put = c_pa },
 	   { "size", "SIZE", "bytes that it covers", 0, true, .put = c_size },

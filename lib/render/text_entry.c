@@ -131,14 +131,15 @@ static void c_points(struct pw_render *r, const void *rec)
 	pw_text_pa(r, e->pa, entry_of(rec)->kind == PW_LEAF);
 }
 
-#define TAIL()                                                                              \
-	{ "index", "INDEX", "number of the slot in its table", 5, true, true, c_index },              \
-	{ "table", "TABLE", "physical address of the table", 12, false, true, c_table },              \
-	{ "kind", "KIND", "table, leaf, protnone or soft", 8, false, true, c_kind },                  \
-	{ "name", "NAME", "the VMA's or region's name", 10, false, true, c_name }
+#define TAIL()                                                                                   \
+	{ "index", "INDEX", "number of the slot in its table", 5, true, true, c_index },         \
+		{ "table", "TABLE", "physical address of the table", 12, false, true, c_table }, \
+		{ "kind", "KIND", "table, leaf, protnone or soft", 8, false, true, c_kind },     \
+	{                                                                                        \
+		"name", "NAME", "the VMA's or region's name", 10, false, true, c_name            \
+	}
 
-PW_COLUMNS(entry,
-	   { "va", "VA", "first address that the entry covers", 12, .put = c_va },
+PW_COLUMNS(entry, { "va", "VA", "first address that the entry covers", 12, .put = c_va },
 	   { "level", "LEVEL", "level of the entry", 5, .put = c_level },
 	   { "slot", "ENTRY AT", "physical address of the entry", 11, .put = c_slot },
 	   { "raw", "RAW", "the entry's 64 bits", 18, .put = c_raw },
@@ -146,11 +147,9 @@ PW_COLUMNS(entry,
 	   { "size", "SIZE", "bytes that it covers", 4, true, .put = c_size },
 	   { "perm", "PERM", "permissions by all levels; swap, soft: not in memory", 4, .put = c_perm },
 	   { "bits", "BITS", "what else the bits say", 24, .put = c_bits },
-	   { "own", "OWN", "permissions by the entry's own bits", 4, false, true, c_own },
-	   TAIL());
+	   { "own", "OWN", "permissions by the entry's own bits", 4, false, true, c_own }, TAIL());
 
-PW_COLUMNS(tree,
-	   { "va", "VA", "first address that the entry covers", 12, .put = c_va },
+PW_COLUMNS(tree, { "va", "VA", "first address that the entry covers", 12, .put = c_va },
 	   { "level", "LEVEL", "level and index, indented", 15, .put = c_branch },
 	   { "slot", "ENTRY AT", "physical address of the entry", 11, .put = c_slot },
 	   { "raw", "RAW", "the entry's 64 bits", 18, .put = c_raw },
@@ -159,8 +158,7 @@ PW_COLUMNS(tree,
 	   { "bits", "BITS", "what else the bits say", 24, .put = c_bits },
 	   { "perm", "PERM", "permissions by all levels; swap, soft: not in memory", 4, false, true, c_perm },
 	   { "pa", "PA", "physical address that it points to", 11, false, true, c_pa },
-	   { "size", "SIZE", "bytes that it covers", 4, true, true, c_size },
-	   TAIL());
+	   { "size", "SIZE", "bytes that it covers", 4, true, true, c_size }, TAIL());
 
 static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
 {

@@ -32,8 +32,7 @@ static void p_name(struct pw_render *r, const void *rec)
 		pw_out_char(r->out, ']');
 }
 
-PW_COLUMNS(process,
-	   { "pid", "PID", "process", 0, true, .put = p_pid },
+PW_COLUMNS(process, { "pid", "PID", "process", 0, true, .put = p_pid },
 	   { "root", "ROOT", "physical address of its root table", 0, .put = p_root },
 	   { "name", "NAME", "command name; [in brackets]: a kernel thread", 0, .put = p_name },
 	   { "kind", "KIND", "user, or kernel: a kernel thread, which has no user half", 0, false, true, p_kind });
@@ -146,8 +145,7 @@ static void v_inode(struct pw_render *r, const void *rec)
 	pw_out_dec(r->out, area_of(rec)->inode);
 }
 
-PW_COLUMNS(vma,
-	   { "range", "RANGE", "addresses, the end excluded", 0, .put = v_range },
+PW_COLUMNS(vma, { "range", "RANGE", "addresses, the end excluded", 0, .put = v_range },
 	   { "vma", "VMA", "the VMA's own permissions", 0, .put = v_perms },
 	   { "size", "SIZE", "bytes of address space", 0, true, .put = v_size },
 	   { "4k", "4K", "mapped in 4K pages", 0, true, .put = v_4k },
@@ -209,8 +207,7 @@ static void s_why(struct pw_render *r, const void *rec)
 	}
 }
 
-PW_COLUMNS(source,
-	   { "source", "SOURCE", "name, for -s", 0, .put = s_name },
+PW_COLUMNS(source, { "source", "SOURCE", "name, for -s", 0, .put = s_name },
 	   { "state", "STATE", "ok, limited, denied or absent", 0, .put = s_state },
 	   { "gives", "GIVES", "what can be had from it", 0, .put = s_gives },
 	   { "why", "WHY, AND WHAT OPENS IT", "why not, and what to do about it", 0, .put = s_why, .wraps = true });

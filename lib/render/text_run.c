@@ -243,8 +243,7 @@ static void c_bits(struct pw_render *r, const void *rec)
 	pw_out_bits(r->out, &run->piece->mmu, &first);
 }
 
-PW_COLUMNS(run,
-	   { "range", "RANGE", "addresses, the end excluded", 25, .put = c_range },
+PW_COLUMNS(run, { "range", "RANGE", "addresses, the end excluded", 25, .put = c_range },
 	   { "size", "SIZE", "bytes of address space", 5, true, .put = c_size },
 	   { "perm", "PERM", "permissions by all levels; swap, soft: not in memory", 4, .put = c_perm },
 	   { "pages", "PAGES", "number and size of the pages", 10, .put = c_pages },

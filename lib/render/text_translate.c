@@ -64,8 +64,7 @@ static void c_bits(struct pw_render *r, const void *rec)
 	pw_out_bits(r->out, &row_of(rec)->piece->mmu, &row_of(rec)->e);
 }
 
-PW_COLUMNS(path,
-	   { "level", "LEVEL", "level of the entry", 0, .put = c_level },
+PW_COLUMNS(path, { "level", "LEVEL", "level of the entry", 0, .put = c_level },
 	   { "slot", "ENTRY AT", "physical address of the entry", 0, .put = c_slot },
 	   { "raw", "RAW", "the entry's 64 bits", 0, .put = c_raw },
 	   { "points", "POINTS TO", "what it points to", 0, .put = c_points },
@@ -426,8 +425,7 @@ static void b_name(struct pw_render *r, const void *rec)
 		pw_text_dash(r);
 }
 
-PW_COLUMNS(brief,
-	   { "va", "VA", "the address", 18, .put = b_va },
+PW_COLUMNS(brief, { "va", "VA", "the address", 18, .put = b_va },
 	   { "pa", "PA", "physical address of the byte", 14, .put = b_pa },
 	   { "size", "SIZE", "of the page", 4, true, .put = b_size },
 	   { "perm", "PERM", "permissions by all levels", 4, .put = b_perm },

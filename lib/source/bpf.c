@@ -109,7 +109,8 @@ static long bpf_read_some(struct pw_bpf *b, uint64_t kva, char *buf, size_t len)
 		size_t room = PW_BPF_PAGE - (size_t)((kva + at) % PW_BPF_PAGE);
 		size_t part = len - at < room ? len - at : room;
 
-		b->run->copy[n] = (struct pw_bpf_copy){ .from = kva + at, .len = (unsigned int)part, .status = -EFAULT };
+		b->run->copy[n] =
+			(struct pw_bpf_copy){ .from = kva + at, .len = (unsigned int)part, .status = -EFAULT };
 		at += part;
 	}
 	b->run->ncopies = (unsigned int)n;

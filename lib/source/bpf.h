@@ -13,7 +13,7 @@ struct tables; /* the skeleton */
 struct pw_bpf {
 	struct tables *skel;
 	struct pw_bpf_run *run; /* shared with the program */
-	const uint8_t *slots;   /* PW_BPF_SLOTS pages, shared with the program */
+	const uint8_t *slots;	/* PW_BPF_SLOTS pages, shared with the program */
 	int prog_fd;
 	bool nocheck; /* tests only: chains are not checked */
 	uint64_t page_offset;

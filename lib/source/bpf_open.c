@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -53,8 +54,18 @@ static bool bpf_denied(char *why, size_t size)
 	if (!missing)
 		return false;
 	snprintf(why, size, "needs %s%s", missing,
-		 pw_system_capable(CAP_SYS_PTRACE) ? "" : "; CAP_SYS_PTRACE for other users' processes");
+		 pw_system_capable(CAP_SYS_PTRACE) && pw_system_capable(CAP_DAC_READ_SEARCH) ?
+			 "" :
+			 "; CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH for other users' processes");
 	return true;
+}
+
+/* Before v5.11 BPF memory counts as locked memory; libbpf raises the limit where it may. */
+static bool memlock_is_low(void)
+{
+	struct rlimit limit;
+
+	return !pw_system_capable(CAP_SYS_RESOURCE) && !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur < 1 << 20;
 }
 
 /* Why loading failed with code, in a sentence without a name in front. */
@@ -67,9 +78,13 @@ static void bpf_why(int code, char *why, size_t size)
 	else if (code == -ENOSYS)
 		snprintf(why, size, "this kernel has no BPF (CONFIG_BPF_SYSCALL)");
 	else if (code == -EINVAL || code == -EACCES)
-		snprintf(why, size, "the kernel rejects the program (older than 5.10, no CONFIG_BPF_EVENTS, or lockdown)");
+		snprintf(why, size,
+			 "the kernel rejects the program: lockdown, no CONFIG_BPF_EVENTS, or older than 5.10");
+	else if (code == -EPERM && memlock_is_low())
+		snprintf(why, size, "needs CAP_SYS_RESOURCE, or more locked memory (ulimit -l 1024)");
 	else if (code == -EPERM)
-		snprintf(why, size, "the kernel refuses BPF here (user namespace, seccomp, lockdown or a low memlock limit)");
+		snprintf(why, size,
+			 "the kernel refuses BPF here (user namespace, seccomp or lockdown)");
 	else
 		snprintf(why, size, "loading the program failed: %s", strerror(-code));
 }
@@ -151,7 +166,10 @@ static void bpf_probe_fix(struct pw_probe *out)
 	if (pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
 		snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
 	else if (geteuid() || !pw_system_capable(CAP_SYS_ADMIN))
-		snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
+		snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
+	else if (pw_system_lockdown() == PW_LOCKDOWN_UNKNOWN)
+		snprintf(out->fix, sizeof(out->fix),
+			 "to see whether it is lockdown: mount -t securityfs none /sys/kernel/security");
 }
 
 void pw_bpf_probe(struct pw_probe *out)
@@ -178,7 +196,8 @@ void pw_bpf_probe(struct pw_probe *out)
 		bpf_probe_fix(out);
 	} else if (!btf) {
 		out->state = PW_PROBE_ABSENT;
-		snprintf(out->why, sizeof(out->why), "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
+		snprintf(out->why, sizeof(out->why),
+			 "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
 	} else if (pw_ram_read(&b.ram, &err)) {
 		out->state = PW_PROBE_DENIED;
 		snprintf(out->why, sizeof(out->why), "%.150s", err.text);

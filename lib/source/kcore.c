@@ -212,20 +212,21 @@ static void kcore_probe(struct pw_probe *out)
 	if (fd < 0) {
 		out->state = fd == -ENOENT ? PW_PROBE_ABSENT : PW_PROBE_DENIED;
 		kcore_why(fd, out->why, sizeof(out->why));
-		if (fd == -EACCES || (fd == -EPERM && geteuid()))
-			snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
-		else if (fd == -EPERM && pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
+		if (fd == -EPERM && pw_system_lockdown() == PW_LOCKDOWN_CONFIDENTIALITY)
 			snprintf(out->fix, sizeof(out->fix), "reboot with lockdown=integrity, or without lockdown=");
+		else if (fd == -EACCES || fd == -EPERM)
+			snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
 		return;
 	}
 	close(fd);
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
 		out->state = PW_PROBE_ABSENT;
-		snprintf(out->why, sizeof(out->why), "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
+		snprintf(out->why, sizeof(out->why),
+			 "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF); pagemap still works");
 	} else if (pw_ram_read(&ram, &err)) {
 		out->state = PW_PROBE_DENIED;
 		snprintf(out->why, sizeof(out->why), "%.150s", err.text);
-		snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
+		snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
 	} else {
 		pw_ram_free(&ram);
 	}

@@ -18,10 +18,11 @@
 
 #include <pagewalk/source.h>
 
+#include "pin.h"
 #include "source/pagescan.h"
 #include "source/system.h"
 
-#define PAGE        UINT64_C(4096)
+#define PAGE	    UINT64_C(4096)
 #define CHUNK_WORDS 8192 /* 64 KiB of words a read */
 #define SKIP_WORDS  512
 
@@ -98,14 +99,6 @@ static int seek_page(struct pw_pagemap *p, int fd, uint64_t *va, uint64_t last, 
 	return rc;
 }
 
-/* The pagemap of a process that is gone stays open and is empty. */
-static bool process_gone(int fd)
-{
-	uint64_t word;
-
-	return read_words(fd, 0, 0, &word, 1) <= 0;
-}
-
 static long pagemap_read_leaves(struct pw_source *src, const struct pw_pin *pin, uint64_t va, uint64_t last,
 				uint64_t *words, size_t max, uint64_t *at)
 {
@@ -131,7 +124,7 @@ static long pagemap_read_leaves(struct pw_source *src, const struct pw_pin *pin,
 		if (n)
 			return n;
 	}
-	if (process_gone(fd))
+	if (pw_pin_gone(pin))
 		return -ESRCH;
 	*at = last == UINT64_MAX ? last : last + 1;
 	return 0;
@@ -143,12 +136,13 @@ static void pagemap_probe(struct pw_probe *out)
 	snprintf(out->gives, sizeof(out->gives), "leaves only, no tables");
 	if (access("/proc/self/pagemap", R_OK)) {
 		out->state = PW_PROBE_ABSENT;
-		snprintf(out->why, sizeof(out->why), "no /proc/self/pagemap (CONFIG_PROC_PAGE_MONITOR, or /proc not mounted)");
+		snprintf(out->why, sizeof(out->why),
+			 "no /proc/self/pagemap (CONFIG_PROC_PAGE_MONITOR, or /proc not mounted)");
 	} else if (!pw_system_capable(CAP_SYS_ADMIN)) {
 		out->state = PW_PROBE_LIMITED;
 		snprintf(out->gives, sizeof(out->gives), "leaves of own processes");
 		snprintf(out->why, sizeof(out->why), "frame numbers hidden without CAP_SYS_ADMIN");
-		snprintf(out->fix, sizeof(out->fix), "run as root: sudo pagewalk ...");
+		snprintf(out->fix, sizeof(out->fix), "%s", pw_system_get_rights());
 	}
 }
 

@@ -48,9 +48,9 @@ int pw_system_read_fd(int fd, size_t max, char **text, size_t *len)
 	return 0;
 }
 
-int pw_system_read(const char *path, size_t max, char **text, size_t *len)
+int pw_system_read_at(int dir, const char *name, size_t max, char **text, size_t *len)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	int rc;
 
 	if (fd < 0)
@@ -58,6 +58,11 @@ int pw_system_read(const char *path, size_t max, char **text, size_t *len)
 	rc = pw_system_read_fd(fd, max, text, len);
 	close(fd);
 	return rc;
+}
+
+int pw_system_read(const char *path, size_t max, char **text, size_t *len)
+{
+	return pw_system_read_at(AT_FDCWD, path, max, text, len);
 }
 
 int pw_system_pread(int fd, void *buf, size_t len, uint64_t off)
@@ -105,4 +110,9 @@ bool pw_system_capable(int cap)
 	if (syscall(SYS_capget, &head, data))
 		return false;
 	return data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
+}
+
+const char *pw_system_get_rights(void)
+{
+	return geteuid() ? "run as root: sudo pagewalk ..." : "root without them (a container?): give it those capabilities";
 }

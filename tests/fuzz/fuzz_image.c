@@ -52,13 +52,25 @@ static bool chain_holds(const struct fuzz_image *image, const struct pw_link *li
 	return true;
 }
 
+/* Memory that may not be followed must not even be asked for: it can be a device. */
+static bool is_ram(const struct fuzz_image *image, uint64_t pa, uint64_t bytes)
+{
+	if (!image->space.ram)
+		return true;
+	for (size_t i = 0; i < image->space.nram; i++)
+		if (pa >= image->ram[i].lo && pa + (bytes - 1) <= image->ram[i].last)
+			return true;
+	return false;
+}
+
 static void serve(struct fuzz_image *image, struct pw_table_req *req, uint8_t *own)
 {
 	const uint64_t *from;
 
 	image->asked++;
 	mutate(image);
-	if (req->bytes == 0 || req->bytes % 8 || req->bytes > 4096 || req->pa % 8)
+	if (req->bytes == 0 || req->bytes % 8 || req->bytes > 4096 || req->pa % 8 ||
+	    !is_ram(image, req->pa, req->bytes))
 		abort();
 	from = word_at(image, req->pa);
 	if (!from || req->pa % 4096 + req->bytes > 4096) {

@@ -305,6 +305,8 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 	CHECK(hole->reason <= PW_HOLE_BUDGET);
 	CHECK(hole->perm_above <= PW_RWXU);
 	CHECK(hole->reason != PW_HOLE_ALIAS || (c->image->opts.fold_aliases && hole->alias_va < hole->va));
+	/* After the budget only its own holes come, one for each piece that is left. */
+	c->budget = c->budget && hole->reason != PW_HOLE_BUDGET;
 	check_place(c, hole->piece, hole->va, hole->last, hole->last - hole->va + 1);
 	c->budget = hole->reason == PW_HOLE_BUDGET;
 	c->hole_bytes[hole->reason] += hole->last - hole->va + 1;
@@ -335,7 +337,7 @@ static void check_walk(struct walk_check *c, const struct pw_walk_stats *stats)
 	CHECK(tables <= c->image->opts.budget + c->image->space.npieces);
 	CHECK(stats->truncated == c->budget);
 	check_end_of_piece(c);
-	if (leaf_only(c) || c->budget)
+	if (leaf_only(c))
 		return;
 	for (unsigned i = 0; i < c->image->space.npieces; i++) {
 		struct pw_range asked = asked_of(c, &c->image->space.piece[i]);

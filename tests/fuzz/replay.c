@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Runs a fuzz target without a fuzzer: on the inputs of a corpus (files of hexadecimal digits and white
- * space), and on random ones that are the same each time.
+ * Runs a fuzz target without a fuzzer: on the inputs of a corpus (files of hexadecimal digits, white space
+ * and comments), and on random ones that are the same each time.
  *
  *	replay COUNT FILE...
  */
@@ -37,6 +37,9 @@ static long read_hex(const char *path, uint8_t *data)
 	if (!f)
 		return -1;
 	while ((c = getc(f)) != EOF && n < MOST) {
+		if (c == '#') /* a comment, to the end of the line */
+			while (c != EOF && c != '\n')
+				c = getc(f);
 		if (isspace(c))
 			continue;
 		if (!isxdigit(c))

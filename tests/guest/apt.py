@@ -64,7 +64,7 @@ class Suite:
             "-o", f"Dir::State={r}/state", "-o", f"Dir::State::status={r}/state/status",
             "-o", f"Dir::Cache={r}/cache", "-o", "APT::Sandbox::User=root",
             # Suites past their life are tested too; signatures are still checked.
-            "-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Languages=none",
+            "-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=0",
         ]
 
     def _apt(self, tool, *args, cwd=None):
@@ -73,19 +73,19 @@ class Suite:
             stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"},
         )
 
-    def _retry(self, what, *args, cwd=None):
-        for attempt in range(TRIES):
+    def _retry(self, what, *args, tries=TRIES, cwd=None):
+        for attempt in range(tries):
             done = self._apt("apt-get", *args, cwd=cwd)
             # `update` exits 0 when a list could not be fetched and an old one is used.
             if done.returncode == 0 and not re.search(r"^(E|W): .*(Failed|failed)", done.stderr, re.M):
                 return
-            if attempt + 1 < TRIES:
+            if attempt + 1 < tries:
                 time.sleep(2 * 3 ** attempt)
-                say(f"{what}: trying again ({attempt + 2} of {TRIES})")
+                say(f"{what}: trying again ({attempt + 2} of {tries})")
         errors = [l for l in done.stderr.splitlines() if l.startswith(("E:", "W:"))] or ["no reason given"]
         raise AptError(f"{what}: {errors[0]}")
 
-    def update(self):
+    def update(self, tries=TRIES):
         """Fetch the suite's package lists."""
         main, security = host_mirrors()
         for d in ("state/lists/partial", "cache/archives/partial"):
@@ -94,7 +94,7 @@ class Suite:
         uri = security if self.name.endswith("-security") else main
         with open(os.path.join(self.root, "sources.list"), "w", encoding="ascii") as f:
             f.write(f"deb [signed-by={KEYRING}] {uri} {self.name} main\n")
-        self._retry(f"package lists of {self.name}", "update")
+        self._retry(f"package lists of {self.name}", "update", tries=tries)
 
     def names(self, prefix):
         """Package names that start with `prefix`."""

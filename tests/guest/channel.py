@@ -16,8 +16,8 @@ EXEC, STDIN, SIGNAL = 1, 2, 3
 HELLO, STARTED, STDOUT, STDERR, EXIT = 16, 17, 18, 19, 20
 HEADER = struct.Struct("<III")
 CHUNK = 128 * 1024
-CAPABILITIES = {"dac_override": 1, "net_admin": 12, "sys_module": 16, "sys_rawio": 17, "sys_ptrace": 19,
-                "sys_admin": 21, "sys_resource": 24, "syslog": 34, "perfmon": 38, "bpf": 39}
+CAPABILITIES = {"dac_override": 1, "dac_read_search": 2, "net_admin": 12, "sys_module": 16, "sys_rawio": 17,
+                "sys_ptrace": 19, "sys_admin": 21, "sys_resource": 24, "syslog": 34, "perfmon": 38, "bpf": 39}
 
 
 class GuestError(Exception):

@@ -24,7 +24,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from apt import AptError, Suite, say
+from apt import TRIES, AptError, Suite, say
 
 # Where a series lives, best first. `newest` is whatever is newest in the suite.
 SUITES = {
@@ -112,13 +112,13 @@ def _packages(abi, names, flavour):
     return wanted
 
 
-def _find(series, flavour):
+def _find(series, flavour, tries):
     """(suite, abi, packages) of the newest kernel of a series, from fresh package lists."""
     why = None
     for name in SUITES.get(series, ELSEWHERE):
         suite = Suite(name, os.path.join(cache_dir(), "apt"))
         try:
-            suite.update()
+            suite.update(tries)
         except AptError as e:
             why = e
             continue
@@ -218,7 +218,8 @@ def get(series, flavour="cloud"):
             return _kernel(series, flavour, note)
         try:
             say(f"looking for kernel {series}")
-            suite, abi, packages = _find(series, flavour)
+            # With one to fall back on there is no point in patience.
+            suite, abi, packages = _find(series, flavour, 1 if usable(note, float("inf")) else TRIES)
             fresh = {"abi": abi, "suite": suite.name, "time": time.time()}
             kernel = _kernel(series, flavour, fresh)
             if not os.path.isdir(kernel.directory):

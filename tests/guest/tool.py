@@ -18,7 +18,8 @@ EVERY_STATE = {
     "cmdline": "secretmem.enable=y",
     "qemu": ("-device", "bochs-display"),
 }
-ALL_ONES = (1 << 64) - 1
+# One page of 1G. QEMU's q35 has no whole aligned GiB free with less RAM.
+ONE_GIB = {"mem": 3584, "cmdline": "hugepagesz=1G hugepages=1"}
 
 
 def number(text):
@@ -75,21 +76,24 @@ class Vma(NamedTuple):
     name: str
     flags: frozenset
     rss: int
+    key: int
 
 
 def vmas(g, pid):
     """The VMAs of a process by its smaps."""
-    found, head, flags, rss = [], None, frozenset(), 0
+    found, head, flags, rss, key = [], None, frozenset(), 0, 0
     for line in g.check(["cat", f"/proc/{pid}/smaps"]).decode(errors="replace").splitlines() + ["0-0 ---p 0 0 0"]:
         m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$", line)
         if m:
             if head:
-                found.append(Vma(*head, flags, rss))
-            head, flags, rss = (int(m[1], 16), int(m[2], 16), m[3], m[4]), frozenset(), 0
+                found.append(Vma(*head, flags, rss, key))
+            head, flags, rss, key = (int(m[1], 16), int(m[2], 16), m[3], m[4]), frozenset(), 0, 0
         elif line.startswith("VmFlags:"):
             flags = frozenset(line.split()[1:])
         elif line.startswith("Rss:"):
             rss = int(line.split()[1]) << 10
+        elif line.startswith("ProtectionKey:"):
+            key = int(line.split()[1])
     return found
 
 

@@ -70,11 +70,10 @@ struct machine *machine_new(const char *text)
 	static struct pw_source_ops ops;
 	struct machine *m = calloc(1, sizeof(*m));
 	struct pw_error err = { 0 };
-	char *all = malloc(sizeof(head) + strlen(text));
+	char *all;
 
 	assert_non_null(m);
-	assert_non_null(all);
-	strcpy(stpcpy(all, head), text);
+	assert_true(asprintf(&all, "%s%s", head, text) > 0);
 	if (pw_text_parse(all, strlen(all), &m->text, &err))
 		fail_msg("%s", err.text);
 	free(all);

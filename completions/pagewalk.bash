@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for pagewalk. tests/cli/check-docs.py compares it with the option tables.
+
+_pagewalk_options() {
+	case $1 in
+	doctor) echo '--json --output --columns --noheadings --color --help -j -o -n -h' ;;
+	ps) echo '--source --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
+	translate | vtop)
+		echo '--brief --source --paging --json --output --columns --bytes --noheadings --color --help
+			-B -s -j -o -b -n -h'
+		;;
+	dump)
+		echo '--phys --exact --entries --tree --user --kernel --source --paging --json --output --columns --bytes
+			--noheadings --color --help -p -x -e -t -u -k -s -j -o -b -n -h'
+		;;
+	vmas)
+		echo '--all --sort --source --paging --json --output --columns --bytes --noheadings --color --help
+			-a -s -j -o -b -n -h'
+		;;
+	decode)
+		echo '--level --kernel --maxphyaddr --dialect --paging --json --output --columns --bytes --noheadings --color
+			--help -l -k -j -o -b -n -h'
+		;;
+	esac
+}
+
+_pagewalk_columns() {
+	case $1 in
+	doctor) echo 'source state gives why' ;;
+	ps) echo 'pid root name kind' ;;
+	translate | vtop) echo 'va pa size perm verdict name' ;;
+	dump) echo 'range size perm pages accessed dirty phys name va end kind level pagesize pa bits vma path' ;;
+	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
+	decode) echo 'level kind pa size own bits' ;;
+	esac
+}
+
+_pagewalk_values() {
+	case $2 in
+	-s | --source) echo 'auto bpf kcore pagemap' ;;
+	--paging) echo '4 5' ;;
+	--color) echo 'auto always never' ;;
+	-l | --level) echo 'pgd p4d pud pmd pte' ;;
+	--dialect) echo 'recent none soft-dirty uffd-wp devmap57 devmap58 saved-dirty noptishadow kernel-4k' ;;
+	--columns) _pagewalk_columns "$1" ;;
+	--sort)
+		case $1 in
+		ps) echo 'pid name root' ;;
+		vmas) echo 'range size mapped swap tables name' ;;
+		esac
+		;;
+	esac
+}
+
+# PIDs, and the words that a target can be.
+_pagewalk_targets() {
+	local p
+	printf '%s\n' self kernel
+	for p in /proc/[0-9]*; do
+		printf '%s\n' "${p#/proc/}"
+	done
+}
+
+_pagewalk() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode --help --version' -- "$cur")
+		return
+	fi
+	case $prev in
+	-o | --output)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--columns | --dialect)
+		case $cur in *,*) before=${cur%,*}, ;; esac
+		mapfile -t COMPREPLY < <(compgen -P "$before" -W "$(_pagewalk_values "$cmd" "$prev")" -- "${cur##*,}")
+		compopt -o nospace 2>/dev/null
+		return
+		;;
+	-s | --source)
+		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur"; compgen -f -- "$cur")
+		return
+		;;
+	--paging | --color | --sort | -l | --level)
+		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
+		return
+		;;
+	--maxphyaddr) return ;;
+	esac
+	case $cur in
+	-*) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_options "$cmd")" -- "$cur") ;;
+	*)
+		case $cmd in
+		translate | vtop | dump | vmas) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
+		esac
+		;;
+	esac
+}
+
+complete -F _pagewalk pagewalk
