@@ -42,7 +42,7 @@ static void begin(struct pw_render *r)
 		pw_json_str(&j, "command", h->command);
 		pw_json_str(&j, "source", h->target ? h->target->source.ops->name : NULL);
 		pw_json_str(&j, "consistency",
-			    h->target ? pw_consistency_name(h->target->source.ops->consistency) : NULL);
+			    h->target ? pw_consistency_name(pw_head_consistency(h)) : NULL);
 		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
 		pw_json_str(&j, "mode", mmu && mmu->mode ? mmu->mode->name : NULL);
 		pw_json_str(&j, "system", h->target ? h->target->facts.system : NULL);

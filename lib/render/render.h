@@ -27,6 +27,12 @@ struct pw_rec_head {
 	const struct pw_joins *joins;	/* NULL: not the running system */
 };
 
+/* Of an answer from a target. */
+static inline enum pw_consistency pw_head_consistency(const struct pw_rec_head *h)
+{
+	return h->space ? pw_space_consistency(h->space, h->va) : h->target->source.ops->consistency;
+}
+
 /* What the running system says beside the tables. */
 struct pw_joins {
 	struct {

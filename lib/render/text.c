@@ -232,7 +232,7 @@ static void out_title(struct pw_render *r)
 	pw_out_str(o, "  ");
 	pw_out_str(o, h->target->source.ops->name);
 	pw_out_str(o, ", ");
-	pw_out_str(o, pw_consistency_name(h->target->source.ops->consistency));
+	pw_out_str(o, pw_consistency_name(pw_head_consistency(h)));
 	pw_out_char(o, '\n');
 }
 
