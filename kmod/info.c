@@ -10,6 +10,8 @@ int pw_info(struct pw_file *f, void *arg)
 {
 	struct pagewalk_info *info = arg;
 
+	if (info->flags)
+		return -EINVAL;
 	info->abi = PAGEWALK_ABI;
 	info->features = 0;
 	if (pw_writable)

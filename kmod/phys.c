@@ -3,6 +3,8 @@
  * READ_PHYS and WRITE_PHYS. RAM is reached through the direct map, by copies that end with an error
  * where the kernel has no right to read or write: nothing is remapped and no protection is lifted.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/io.h>
 #include <linux/log2.h>
 #include <linux/sched/signal.h>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* READ_USER and WRITE_USER: memory of a process by its own addresses, as the process would use it. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
