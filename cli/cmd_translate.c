@@ -183,14 +183,17 @@ static int translate(struct session *s, struct pw_space *space)
 {
 	struct translate t = { .s = s, .space = space, .end.complete = true };
 	char name[64];
+	struct pw_range asked;
 	struct pw_rec_head head = {
 		.command = "translate",
 		.space = space,
 		.name = space_name(space, s->args->arg[0], name),
+		.va = { 0, UINT64_MAX },
+		.read = &asked,
 	};
 	int rc = check_addresses(s);
 
-	head.va = range_asked(s);
+	asked = range_asked(s);
 	if (!rc)
 		session_regions(s, space);
 	if (!rc)

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -85,14 +86,17 @@ union args {
 /* A call is known by its number alone: the size that ioctl numbers hold as well is in the struct. */
 static long pw_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	const struct call *call = &calls[_IOC_NR(cmd) % ARRAY_SIZE(calls)];
+	const struct call *call;
 	void __user *uarg = (void __user *)arg;
 	union args args;
 	u32 size;
 	int rc;
 
-	if (_IOC_TYPE(cmd) != PAGEWALK_IOC || _IOC_NR(cmd) >= ARRAY_SIZE(calls) || !call->run ||
+	if (_IOC_TYPE(cmd) != PAGEWALK_IOC || _IOC_NR(cmd) >= ARRAY_SIZE(calls) ||
 	    _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE))
+		return -ENOTTY;
+	call = &calls[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(calls))];
+	if (!call->run)
 		return -ENOTTY;
 	rc = pass(call->gates);
 	if (rc)

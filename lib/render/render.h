@@ -24,13 +24,14 @@ struct pw_rec_head {
 	const char *name;		/* of the space in records: "4242", "kernel", "root:0x1000" */
 	const char *what;		/* "user half"; NULL: nothing to add */
 	struct pw_range va;		/* that is shown */
+	const struct pw_range *read;	/* what of va is really looked at; NULL: all of it */
 	const struct pw_joins *joins;	/* NULL: not the running system */
 };
 
 /* Of an answer from a target. */
 static inline enum pw_consistency pw_head_consistency(const struct pw_rec_head *h)
 {
-	return h->space ? pw_space_consistency(h->space, h->va) : h->target->source.ops->consistency;
+	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va) : h->target->source.ops->consistency;
 }
 
 /* What the running system says beside the tables. */

@@ -4,6 +4,7 @@ include/uapi/pagewalk.h documents for it."""
 
 import re
 import struct
+import time
 
 from kmod import MODULE, Kio, kio, load
 from testing import guest_test
@@ -380,7 +381,11 @@ def test_kalloc_is_bounded_and_given_back(g):
     assert r.error == "ENOMEM" and got == 64 << 20, (r.text, got)
     assert before - free() > 56 << 20
     k.close()
-    assert abs(before - free()) < 8 << 20, "not given back at close"
+    for _ in range(20):  # what was freed can wait on a list of its CPU
+        if before - free() < 4 << 20:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"not given back at close: {before >> 10} K were free, now {free() >> 10} K")
 
 
 # Gates
