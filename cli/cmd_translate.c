@@ -164,18 +164,36 @@ static int check_addresses(struct session *s)
 	return 0;
 }
 
+/* From the lowest to the highest address that is asked for; all, when more come from standard input. */
+static struct pw_range range_asked(struct session *s)
+{
+	struct pw_range r = { UINT64_MAX, 0 };
+	uint64_t va;
+
+	for (size_t i = 1; i < s->args->nargs; i++) {
+		if (!strcmp(s->args->arg[i], "-") || parse_address(s->target, s->args->arg[i], &va, &s->err))
+			return (struct pw_range){ 0, UINT64_MAX };
+		r.lo = va < r.lo ? va : r.lo;
+		r.last = va > r.last ? va : r.last;
+	}
+	return r;
+}
+
 static int translate(struct session *s, struct pw_space *space)
 {
 	struct translate t = { .s = s, .space = space, .end.complete = true };
 	char name[64];
+	struct pw_range asked;
 	struct pw_rec_head head = {
 		.command = "translate",
 		.space = space,
 		.name = space_name(space, s->args->arg[0], name),
 		.va = { 0, UINT64_MAX },
+		.read = &asked,
 	};
 	int rc = check_addresses(s);
 
+	asked = range_asked(s);
 	if (!rc)
 		session_regions(s, space);
 	if (!rc)

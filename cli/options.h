@@ -12,10 +12,10 @@
 #include <pagewalk/error.h>
 
 struct args {
-	const char *source, *output, *columns, *sort, *level, *dialect;
+	const char *source, *output, *columns, *sort, *level, *dialect, *input;
 	const char *colour; /* "auto" "always" "never" */
-	unsigned paging, maxphyaddr;
-	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, help;
+	unsigned paging, maxphyaddr, width, count;
+	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
 	const char **arg; /* what is not an option, in order */
 	size_t nargs;
 };
@@ -48,7 +48,7 @@ struct command {
 	}
 
 #define OPT_SOURCE \
-	OPT("source", 's', "SOURCE", OPT_TEXT, source, "auto, bpf, kcore, pagemap, or a file (default: auto)")
+	OPT("source", 's', "SOURCE", OPT_TEXT, source, "auto, kmod, bpf, kcore, pagemap, or a file (default: auto)")
 #define OPT_PAGING     OPT("paging", 0, "4|5", OPT_NUMBER, paging, "number of levels, instead of what was found")
 #define OPT_JSON       OPT("json", 'j', NULL, OPT_FLAG, json, "one JSON object a line")
 #define OPT_OUTPUT     OPT("output", 'o', "FILE", OPT_TEXT, output, "write to FILE")

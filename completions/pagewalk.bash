@@ -21,6 +21,13 @@ _pagewalk_options() {
 		echo '--level --kernel --maxphyaddr --dialect --paging --json --output --columns --bytes --noheadings --color
 			--help -l -k -j -o -b -n -h'
 		;;
+	mem)
+		echo '--width --count --raw --input --verify --source --paging --json --output --noheadings --color --help
+			-w -c -r -i -s -j -o -n -h'
+		;;
+	kalloc)
+		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
+		;;
 	esac
 }
 
@@ -32,13 +39,15 @@ _pagewalk_columns() {
 	dump) echo 'range size perm pages accessed dirty phys name va end kind level pagesize pa bits vma path' ;;
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
 	decode) echo 'level kind pa size own bits' ;;
+	kalloc) echo 'va pa level raw api cpu' ;;
 	esac
 }
 
 _pagewalk_values() {
 	case $2 in
-	-s | --source) echo 'auto bpf kcore pagemap' ;;
+	-s | --source) echo 'auto kmod bpf kcore pagemap' ;;
 	--paging) echo '4 5' ;;
+	-w | --width) echo '1 2 4 8' ;;
 	--color) echo 'auto always never' ;;
 	-l | --level) echo 'pgd p4d pud pmd pte' ;;
 	--dialect) echo 'recent none soft-dirty uffd-wp devmap57 devmap58 saved-dirty noptishadow kernel-4k' ;;
@@ -65,11 +74,11 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
-	-o | --output)
+	-o | --output | -i | --input)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -83,16 +92,22 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur"; compgen -f -- "$cur")
 		return
 		;;
-	--paging | --color | --sort | -l | --level)
+	--paging | --color | --sort | -l | --level | -w | --width)
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
 		return
 		;;
-	--maxphyaddr) return ;;
+	--maxphyaddr | -c | --count) return ;;
 	esac
 	case $cur in
 	-*) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_options "$cmd")" -- "$cur") ;;
 	*)
 		case $cmd in
+		mem | kalloc)
+			local words='read write'
+			[ "$cmd" = mem ] || words='kmalloc vmalloc vmalloc-huge pages percpu'
+			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+			;;
 		translate | vtop | dump | vmas) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
 		esac
 		;;

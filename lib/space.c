@@ -45,6 +45,21 @@ void pw_space_free(struct pw_space *space)
 	space->pin.pagemap_fd = -1;
 }
 
+enum pw_consistency pw_space_consistency(const struct pw_space *space, struct pw_range va)
+{
+	enum pw_consistency c = space->source->ops->consistency;
+
+	if (c != PW_LOCKED)
+		return c;
+	for (size_t i = 0; i < space->npieces; i++) {
+		const struct pw_piece *p = &space->piece[i];
+
+		if (p->va.lo <= va.last && va.lo <= p->va.last && (p->mmu.half != PW_HALF_USER || !space->pid))
+			return PW_VALIDATED;
+	}
+	return c;
+}
+
 bool pw_ranges_hold(const struct pw_range *ranges, size_t n, uint64_t lo, uint64_t bytes)
 {
 	uint64_t last = lo + bytes - 1;

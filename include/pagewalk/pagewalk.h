@@ -6,6 +6,7 @@
 #include <pagewalk/arch.h>
 #include <pagewalk/error.h>
 #include <pagewalk/live.h>
+#include <pagewalk/mem.h>
 #include <pagewalk/runs.h>
 #include <pagewalk/source.h>
 #include <pagewalk/space.h>

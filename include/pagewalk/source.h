@@ -106,6 +106,7 @@ struct pw_source {
 	void *priv;
 };
 
+extern const struct pw_source_ops pw_source_kmod;
 extern const struct pw_source_ops pw_source_bpf;
 extern const struct pw_source_ops pw_source_kcore;
 extern const struct pw_source_ops pw_source_pagemap;

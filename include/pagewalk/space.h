@@ -61,4 +61,10 @@ struct pw_space {
 
 PW_API void pw_space_free(struct pw_space *space);
 
+/*
+ * How far what is read of [va.lo, va.last] can be trusted: as its source says, but for a source with
+ * locks, which serves the user half of processes only; all else is validated.
+ */
+PW_API enum pw_consistency pw_space_consistency(const struct pw_space *space, struct pw_range va);
+
 #endif

@@ -22,9 +22,10 @@ struct pw_vmcoreinfo {
 struct pw_kernel {
 	struct pw_btf_facts btf;
 	struct pw_vmcoreinfo info;
-	uint64_t task;    /* a task whose open files are ours; 0: ask bpf each time */
-	pid_t task_pid;   /* whose that was */
-	uint64_t own_pgd; /* kernel address, at the time of attaching */
+	uint64_t task;             /* a task whose open files are ours; 0: ask bpf each time */
+	pid_t task_pid;            /* whose that was */
+	uint64_t vmalloc, vmemmap; /* where they start; 0: to be found */
+	uint64_t own_pgd;          /* kernel address, at the time of attaching */
 };
 
 /* -------- vmcoreinfo.c -------- */

@@ -209,13 +209,44 @@ static int check_machine(struct pw_error *err)
 			    "the tables of a live kernel are read on x86-64 only; '-s pagemap' works here too");
 }
 
+/* All but the software bits, which only BTF tells: without it they stay unnamed. */
+static int facts_of_module(struct pw_target *t, struct pw_kernel *k, const struct pw_kmod_facts *m,
+			   struct pw_error *err)
+{
+	int rc = 0;
+
+	if (pw_btf_read(&k->btf, NULL))
+		k->btf = (struct pw_btf_facts){ .evidence = NULL };
+	t->facts.page_offset = m->page_offset;
+	t->facts.mode_depth = m->depth;
+	t->facts.pti = m->pti;
+	t->facts.kernel_root = m->kernel_root;
+	k->vmalloc = m->vmalloc;
+	k->vmemmap = m->vmemmap;
+	fill_mmu(t, k, NULL, m->enc_mask);
+	for (int half = PW_HALF_USER; half <= PW_HALF_KERNEL; half++) {
+		t->mmu[half].maxphyaddr = (uint8_t)m->maxphyaddr;
+		t->mmu[half].no_nx = m->no_nx;
+		pw_x86_pat_from_msr(m->pat, t->mmu[half].pat);
+		if (!k->btf.dialect)
+			t->mmu[half].dialect = 0;
+	}
+	rc = pw_direct_map_confirm(&t->source, err);
+	if (!rc)
+		pw_vmcoreinfo_read(&t->source, &k->info);
+	return rc;
+}
+
 int pw_kernel_facts(struct pw_target *t, struct pw_kernel *k, struct pw_error *err)
 {
 	uint64_t enc_mask = 0;
 	char *cpuinfo = NULL;
+	struct pw_kmod_facts module;
 	int rc = check_machine(err);
 
 	init_facts(&t->facts);
+	if (!rc && !pw_kmod_facts(&t->source, &module))
+		return facts_of_module(t, k, &module, err);
 	if (!rc)
 		rc = pw_btf_read(&k->btf, err);
 	if (!rc)

@@ -10,12 +10,24 @@
 
 #include "os/kernel.h"
 #include "os/process.h"
+#include "source/live.h"
 #include "source/system.h"
 #include "space.h"
 
 static bool has_tables(const struct pw_target *t)
 {
 	return t->source.ops->caps & PW_CAP_TABLES;
+}
+
+/*
+ * The module goes by PID. It was still this process's if the process's directory in /proc, which is held
+ * open, is alive afterwards.
+ */
+static int root_by_module(struct pw_target *t, const struct pw_proc *p, bool pin, uint64_t *root)
+{
+	int rc = pw_kmod_root_of_pid(&t->source, p->pid, pin, root);
+
+	return rc ? rc : faccessat(p->dir, "stat", F_OK, 0) ? -ESRCH : 0;
 }
 
 /* Physical address of the pgd behind a pagemap that is held open. -ESRCH when it has no mm. */
@@ -37,6 +49,19 @@ static int root_of_pagemap(struct pw_target *t, int fd, uint64_t *root, struct p
 	return 0;
 }
 
+/* pin: it is going to be walked. */
+static int root_of_process(struct pw_target *t, const struct pw_proc *p, int fd, bool pin, uint64_t *root,
+			   struct pw_error *err)
+{
+	int rc = root_by_module(t, p, pin, root);
+
+	if (rc != -EOPNOTSUPP)
+		return rc && rc != -ESRCH ? pw_error_set(err, rc, "the module did not tell the root of %d: %s",
+							 (int)p->pid, strerror(-rc))
+					  : rc;
+	return root_of_pagemap(t, fd, root, err);
+}
+
 /* -------- processes -------- */
 
 static uint64_t process_root(struct pw_target *t, const struct pw_proc *p)
@@ -46,7 +71,7 @@ static uint64_t process_root(struct pw_target *t, const struct pw_proc *p)
 
 	if (fd < 0)
 		return PW_PA_NONE;
-	if (root_of_pagemap(t, fd, &root, NULL))
+	if (root_of_process(t, p, fd, false, &root, NULL))
 		root = PW_PA_NONE;
 	close(fd);
 	return root;
@@ -118,7 +143,7 @@ static int fill_process(struct pw_target *t, const struct pw_proc *p, struct pw_
 		space_of_leaves(t, p, space);
 		return 0;
 	}
-	rc = root_of_pagemap(t, space->pin.pagemap_fd, &root, err);
+	rc = root_of_process(t, p, space->pin.pagemap_fd, true, &root, err);
 	if (rc == -ESRCH)
 		return pw_error_set(err, rc, "%d (%s) has exited: no memory is left of it", (int)p->pid, p->comm);
 	if (!rc)
@@ -159,10 +184,16 @@ static int live_kernel_space(struct pw_target *t, struct pw_space *space, struct
 
 static int live_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err)
 {
-	(void)t;
-	(void)root;
-	return pw_error_set(err, -EOPNOTSUPP,
-			    "cpu:%u: a running CPU's CR3 cannot be read from here; give the PID that runs on it", cpu);
+	int rc = pw_kmod_root_of_cpu(&t->source, cpu, root);
+
+	if (rc == -EOPNOTSUPP)
+		return pw_error_set(err, rc,
+				    "cpu:%u: a running CPU's CR3 is read by the module only (-s kmod); or give the PID "
+				    "that runs on it",
+				    cpu);
+	if (rc)
+		return pw_error_set(err, rc, "cpu:%u: %s", cpu, rc == -ENXIO ? "no such CPU is online" : strerror(-rc));
+	return 0;
 }
 
 /* -------- symbols -------- */

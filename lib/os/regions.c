@@ -9,7 +9,7 @@
  *               vmemmap_base: three words side by side, of which two are known by then
  *   image       VMCOREINFO (phys_base, KERNEL_IMAGE_SIZE) and the Kernel ... lines of /proc/iomem
  *
- * A stretch that is not known to be a region is in none.
+ * The module tells the first three itself. A stretch that is not known to be a region is in none.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -111,8 +111,8 @@ static uint64_t find_vmalloc(struct pw_target *t, const struct pw_kernel *k, uin
 static void add_moving(struct pw_target *t, const struct pw_kernel *k, struct map *map)
 {
 	uint64_t po = t->facts.page_offset, ram_last = pw_ram_last(pw_source_ram(&t->source));
-	uint64_t vmemmap = find_vmemmap(&t->source, k);
-	uint64_t vmalloc = find_vmalloc(t, k, vmemmap);
+	uint64_t vmemmap = k->vmemmap ? k->vmemmap : find_vmemmap(&t->source, k);
+	uint64_t vmalloc = k->vmalloc ? k->vmalloc : find_vmalloc(t, k, vmemmap);
 	uint64_t vmalloc_size = t->facts.mode_depth == 5 ? 12800 * TIB : 32 * TIB;
 	uint64_t page_size = 64;
 

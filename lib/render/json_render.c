@@ -41,8 +41,7 @@ static void begin(struct pw_render *r)
 		pw_json_str(&j, "version", PW_VERSION);
 		pw_json_str(&j, "command", h->command);
 		pw_json_str(&j, "source", h->target ? h->target->source.ops->name : NULL);
-		pw_json_str(&j, "consistency",
-			    h->target ? pw_consistency_name(h->target->source.ops->consistency) : NULL);
+		pw_json_str(&j, "consistency", h->target ? pw_consistency_name(pw_head_consistency(h)) : NULL);
 		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
 		pw_json_str(&j, "mode", mmu && mmu->mode ? mmu->mode->name : NULL);
 		pw_json_str(&j, "system", h->target ? h->target->facts.system : NULL);
@@ -367,6 +366,51 @@ static void decoded(struct pw_render *r, const struct pw_rec_decoded *d)
 	pw_json_close(&j);
 }
 
+static void memory(struct pw_render *r, const struct pw_rec_memory *m)
+{
+	static const char digit[] = "0123456789abcdef";
+	char hex[2 * PW_MEMORY_ROW + 1];
+	struct pw_json j;
+
+	for (size_t i = 0; i < m->n; i++) {
+		hex[2 * i] = digit[m->bytes[i] >> 4];
+		hex[2 * i + 1] = digit[m->bytes[i] & 15];
+	}
+	hex[2 * m->n] = 0;
+	open_rec(r, &j, "memory");
+	pw_json_hex(&j, m->phys ? "pa" : "va", m->at);
+	pw_json_num(&j, "size", m->n);
+	pw_json_str(&j, "hex", hex);
+	pw_json_close(&j);
+}
+
+static void kpage(struct pw_render *r, const struct pw_kpage *p)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "kpage");
+	pw_json_hex(&j, "va", p->va);
+	pw_json_pa(&j, "pa", p->pa);
+	pw_json_pa(&j, "api_pa", p->api_pa);
+	pw_json_str(&j, "level", pw_level_name(p->level));
+	pw_json_hex(&j, "raw", p->raw);
+	pw_json_num(&j, "cpu", p->cpu);
+	pw_json_close(&j);
+}
+
+static void kalloc(struct pw_render *r, const struct pw_rec_kalloc *k)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "kalloc");
+	pw_json_str(&j, "kind", k->kind);
+	pw_json_num(&j, "bytes", k->bytes);
+	pw_json_num(&j, "pages", k->pages);
+	pw_json_num(&j, "extents", k->extents);
+	pw_json_num(&j, "differing", k->differing);
+	pw_json_close(&j);
+}
+
 static void end(struct pw_render *r, const struct pw_rec_end *e)
 {
 	uint64_t tables = 0;
@@ -374,6 +418,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 
 	if (e->cut || e->of == PW_END_SPACE)
 		return;
+	if (e->kalloc)
+		kalloc(r, e->kalloc);
 	for (unsigned i = 0; i < PW_NLEVELS; i++)
 		tables += e->walk.tables[i];
 	open_rec(r, &j, "end");
@@ -406,6 +452,8 @@ const struct pw_render_ops pw_render_json = {
 	.vma = vma,
 	.system = system_rec,
 	.source = source,
+	.memory = memory,
+	.kpage = kpage,
 	.decoded = decoded,
 	.end = end,
 };

@@ -24,8 +24,16 @@ struct pw_rec_head {
 	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
 	const char *what;               /* "user half"; NULL: nothing to add */
 	struct pw_range va;             /* that is shown */
+	const struct pw_range *read;    /* what of va is really looked at; NULL: all of it */
 	const struct pw_joins *joins;   /* NULL: not the running system */
 };
+
+/* Of an answer from a target. */
+static inline enum pw_consistency pw_head_consistency(const struct pw_rec_head *h)
+{
+	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va)
+			: h->target->source.ops->consistency;
+}
 
 /* What the running system says beside the tables. */
 struct pw_joins {
@@ -55,12 +63,32 @@ struct pw_rec_vma {
 	uint64_t tables;   /* bytes of PTE tables */
 };
 
+#define PW_MEMORY_ROW 16
+
+/* mem: a row of bytes. */
+struct pw_rec_memory {
+	uint64_t at; /* address of the first */
+	bool phys;   /* at is physical */
+	const uint8_t *bytes;
+	size_t n;       /* at most PW_MEMORY_ROW */
+	unsigned width; /* as numbers of so many bytes, little-endian; 0: one */
+};
+
 /* decode: one way to read a raw value. */
 struct pw_rec_decoded {
 	const struct pw_mmu *mmu;
 	struct pw_entry entry;
 	bool explain; /* bit by bit */
 	bool guessed; /* nobody said that it is of that level */
+};
+
+/* kalloc: an allocation as a whole. */
+struct pw_rec_kalloc {
+	const char *kind;
+	uint64_t bytes;
+	size_t pages;
+	size_t extents;   /* physically contiguous stretches */
+	size_t differing; /* pages of which the kernel's own functions say otherwise */
 };
 
 /* What the sums are of: all there is, one space of several, or, at the end, these together. */
@@ -76,6 +104,7 @@ struct pw_rec_end {
 	uint64_t swapped, protnone;
 	uint64_t records; /* processes, VMAs, addresses */
 	uint64_t area_bytes;
+	const struct pw_rec_kalloc *kalloc; /* kalloc: what the pages are together */
 	bool hidden;                        /* frame numbers were asked for and not given */
 	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
 	bool has_walk;                      /* walk is filled in */
@@ -95,6 +124,8 @@ struct pw_render_ops {
 	void (*vma)(struct pw_render *r, const struct pw_rec_vma *v);
 	void (*system)(struct pw_render *r, const struct pw_live_summary *s);
 	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
+	void (*memory)(struct pw_render *r, const struct pw_rec_memory *m);
+	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
 	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
@@ -114,6 +145,7 @@ enum pw_view {
 	PW_VIEW_VMAS,
 	PW_VIEW_SOURCES,
 	PW_VIEW_DECODE,
+	PW_VIEW_KPAGES,
 	PW_NVIEWS,
 };
 

@@ -16,6 +16,7 @@ static const struct {
 	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),  VIEW(PW_VIEW_TREE, tree),
 	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),    VIEW(PW_VIEW_PROCESSES, process),
 	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source), VIEW(PW_VIEW_DECODE, decode),
+	VIEW(PW_VIEW_KPAGES, kpage),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -232,7 +233,7 @@ static void out_title(struct pw_render *r)
 	pw_out_str(o, "  ");
 	pw_out_str(o, h->target->source.ops->name);
 	pw_out_str(o, ", ");
-	pw_out_str(o, pw_consistency_name(h->target->source.ops->consistency));
+	pw_out_str(o, pw_consistency_name(pw_head_consistency(h)));
 	pw_out_char(o, '\n');
 }
 
@@ -416,6 +417,30 @@ static void auto_line(struct pw_render *r, const struct pw_rec_end *e)
 	pw_out_char(o, '\n');
 }
 
+static void kalloc_line(struct pw_render *r, const struct pw_rec_kalloc *k)
+{
+	struct pw_out *o = r->out;
+
+	pw_out_str(o, k->kind);
+	pw_out_str(o, " of ");
+	pw_out_size(o, k->bytes, r->bytes);
+	pw_out_str(o, ": ");
+	pw_out_dec(o, k->pages);
+	pw_out_str(o, k->pages == 1 ? " page" : " pages");
+	if (k->extents == 1) {
+		pw_out_str(o, ", physically contiguous");
+	} else {
+		pw_out_str(o, " in ");
+		pw_out_dec(o, k->extents);
+		pw_out_str(o, " physical extents");
+	}
+	if (k->differing) {
+		pw_out_str(o, "; the kernel's functions differ for ");
+		pw_out_dec(o, k->differing);
+	}
+	pw_out_char(o, '\n');
+}
+
 static void end(struct pw_render *r, const struct pw_rec_end *e)
 {
 	pw_out_room(r->out, PW_OUT_ROW);
@@ -432,6 +457,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		auto_line(r, e);
 	else if (r->view == PW_VIEW_VMAS)
 		vmas_line(r, e);
+	else if (e->kalloc)
+		kalloc_line(r, e->kalloc);
 	else if (e->has_walk)
 		walk_line(r, e);
 	if (r->view == PW_VIEW_SOURCES)
@@ -503,6 +530,8 @@ const struct pw_render_ops pw_render_text = {
 	.vma = vma,
 	.system = system_line,
 	.source = source,
+	.memory = pw_text_memory,
+	.kpage = pw_text_kpage,
 	.decoded = pw_text_decoded,
 	.end = end,
 };

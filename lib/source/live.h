@@ -8,6 +8,7 @@
 
 #include <pagewalk/source.h>
 
+#include "source/kmod.h"
 #include "source/ram.h"
 
 /*
@@ -28,6 +29,8 @@ const struct pw_ram *pw_kcore_ram(const struct pw_source *src);
 
 static inline const struct pw_ram *pw_source_ram(const struct pw_source *src)
 {
+	if (src->ops == &pw_source_kmod)
+		return pw_kmod_ram(src);
 	return src->ops == &pw_source_bpf ? pw_bpf_ram(src) : pw_kcore_ram(src);
 }
 

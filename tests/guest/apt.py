@@ -100,6 +100,11 @@ class Suite:
         """Package names that start with `prefix`."""
         return self._apt("apt-cache", "pkgnames", prefix).stdout.split()
 
+    def depends(self, package):
+        """Names of the packages that one depends on, alternatives and all."""
+        out = self._apt("apt-cache", "depends", package).stdout
+        return re.findall(r"^[ |]*Depends: ([^<\s]+)$", out, re.M)
+
     def download(self, packages, directory):
         """Download packages into `directory`; returns the paths of the .debs."""
         self._retry(f"download from {self.name}", "download", *packages, cwd=directory)

@@ -21,10 +21,13 @@ import subprocess
 import tempfile
 
 import kernels
+import modules
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 BUSYBOX = "/bin/busybox"
+# Not from the kernel's packages but built for it, by the macro that is defined for the build.
+OURS = {"pagewalk": None, "pagewalk_check": "PAGEWALK_CHECK"}
 CHANNEL_MODULES = ("virtio_pci", "virtio_console")
 # Swap to compressed memory: lzo-rle is a module of its own up to 6.1.
 OPTIONAL_MODULES = ("zram", "lzo-rle")
@@ -161,9 +164,9 @@ def module_closure(kernel, names):
         if name in done or name in _builtin(kernel):
             return
         done.add(name)
-        if name not in files:
+        if name not in files and name not in OURS:
             raise kernels.AptError(f"{kernel.version} has no module {name}")
-        data, depends = _load_module(files[name])
+        data, depends = _load_module(modules.build(kernel, define=OURS[name]) if name in OURS else files[name])
         for d in depends:
             visit(d)
         order.append((name, data, [d for d in depends if d not in _builtin(kernel)]))
@@ -178,8 +181,8 @@ def _applets():
     return subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split()
 
 
-def build(kernel, files=(), modules=()):
-    """Bytes of the initramfs. `files` are host paths or (name, path) pairs; `modules` are names."""
+def build(kernel, files=(), wanted=()):
+    """Bytes of the initramfs. `files` are host paths or (name, path) pairs; `wanted` are modules' names."""
     c = Cpio()
     for d in ("proc", "sys", "dev", "tmp", "run", "root", "mnt", "with", "usr/bin"):
         c.directory(d, 0o1777 if d == "tmp" else 0o755)
@@ -199,7 +202,7 @@ def build(kernel, files=(), modules=()):
     c.file("lib/agent-modules", "".join(f"/{root}/{n}.ko\n" for n in early).encode())
     dep = ""
     optional = [m for m in OPTIONAL_MODULES if m.replace("-", "_") in _module_files(kernel)]
-    for name, data, depends in module_closure(kernel, [*CHANNEL_MODULES, *optional, *modules]):
+    for name, data, depends in module_closure(kernel, [*CHANNEL_MODULES, *optional, *wanted]):
         c.file(f"{root}/{name}.ko", data)
         dep += f"{name}.ko: {' '.join(f'{d}.ko' for d in depends)}\n"
     c.file(f"{root}/modules.dep", dep.encode())

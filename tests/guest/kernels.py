@@ -50,6 +50,7 @@ class Kernel:
     series: str
     version: str
     directory: str
+    suite: str = ""
 
     @property
     def image(self):
@@ -197,7 +198,7 @@ def _write_note(path, note):
 def _kernel(series, flavour, note):
     suffix = "cloud-amd64" if flavour == "cloud" else "amd64"
     version = f"{note['abi']}-{suffix}"
-    return Kernel(series, version, os.path.join(cache_dir(), "kernels", version))
+    return Kernel(series, version, os.path.join(cache_dir(), "kernels", version), note["suite"])
 
 
 def get(series, flavour="cloud"):

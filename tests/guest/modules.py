@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pagewalk.ko for any kernel of kernels.py, built here with this machine's gcc-12.
+
+    modules.py [--sparse] [--force] SERIES...      builds and prints the paths
+
+Cache (beside that of kernels.py):
+
+    headers/VERSION/       the packages' usr/, their absolute paths rewritten to this place
+    headers/libc-SUITE/    C library of a newer suite, to run its kernel build tools with
+    modules/VERSION/HASH/  the sources as they were built, pagewalk.ko and build.log
+
+Packages of a kernel come as they would be installed: headers of the flavour, headers in common, kbuild.
+What keeps them from working below another directory, and with an older compiler, is in _adapt().
+"""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+
+import kernels
+from apt import AptError, Suite, say
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TREE = os.path.dirname(os.path.dirname(HERE))
+CC = "gcc-12"
+# Kernels built by a suite newer than this machine's: their build tools want its C library.
+NEWER = re.compile(r"\+deb13")
+LIBRARY_SUITE = "trixie"
+LIBRARIES = ("libc6", "libelf1t64", "zlib1g", "libzstd1", "libssl3t64")
+
+
+class BuildError(Exception):
+    """A module that cannot be built; the text is the end of the build's log."""
+
+
+def _suite(name):
+    return Suite(name, os.path.join(kernels.cache_dir(), "apt"))
+
+
+def _unpack(suite, packages, directory):
+    """Downloads packages and unpacks them into a new `directory`, which appears whole."""
+    os.makedirs(os.path.dirname(directory), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(directory)) as tmp:
+        debs, tree = os.path.join(tmp, "debs"), os.path.join(tmp, "tree")
+        os.mkdir(debs)
+        say(f"fetching {packages[0]} from {suite.name}")
+        for deb in suite.download(packages, debs):
+            subprocess.run(["dpkg-deb", "-x", deb, tree], check=True)
+        yield tree
+        os.rename(tree, directory)
+
+
+def _libraries():
+    """Directory of a newer C library and its friends."""
+    directory = os.path.join(kernels.cache_dir(), "headers", f"libc-{LIBRARY_SUITE}")
+    if not os.path.isdir(directory):
+        suite = _suite(LIBRARY_SUITE)
+        suite.update()
+        for _ in _unpack(suite, LIBRARIES, directory):
+            pass
+    return directory
+
+
+def _is_elf(path):
+    with open(path, "rb") as f:
+        return f.read(4) == b"\x7fELF"
+
+
+def _script(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+
+
+def _wrap_tools(tree, libraries):
+    """ELF programs below `tree` are run by the newer C library's loader."""
+    loader = glob.glob(os.path.join(libraries, "usr/lib*/**/ld-linux-x86-64.so.2"), recursive=True)[0]
+    paths = os.path.join(libraries, "usr/lib/x86_64-linux-gnu")
+    for directory, _, names in os.walk(tree):
+        for name in names:
+            path = os.path.join(directory, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISREG(mode) and mode & 0o111 and not name.endswith(".so") and _is_elf(path):
+                os.rename(path, path + ".elf")
+                _script(path, f'exec {loader} --library-path {paths} --argv0 "$0" "$0.elf" "$@"\n')
+
+
+def _adapt(tree, directory, kernel):
+    """What is absolute in the packages is made to mean `directory`; old compilers are helped."""
+    for path in glob.glob(os.path.join(tree, "usr/src/linux-headers-*/Makefile")) + \
+            glob.glob(os.path.join(tree, "usr/src/linux-headers-*/.kernelvariables")):
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        text = re.sub(r"(?<![\w/$)])/usr/(src|lib)/linux-", rf"{directory}/usr/\1/linux-", text)
+        os.chmod(path, 0o644)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    # Links between packages (scripts, tools) are absolute or lead out of usr/src.
+    for directory_in, dirs, names in os.walk(os.path.join(tree, "usr/src")):
+        for name in dirs + names:
+            path = os.path.join(directory_in, name)
+            if os.path.islink(path) and os.readlink(path).startswith("/usr/"):
+                to = directory + os.readlink(path)
+                os.unlink(path)
+                os.symlink(to, path)
+    # gcc before 14 has no -fmin-function-alignment; aligning each function is what it is for.
+    _script(os.path.join(tree, "cc"),
+            'n=$#\nwhile [ $n -gt 0 ]; do\n\tcase $1 in\n'
+            '\t-fmin-function-alignment=*) set -- "$@" "-falign-functions=${1#*=}" ;;\n'
+            '\t*) set -- "$@" "$1" ;;\n\tesac\n\tshift\n\tn=$((n - 1))\ndone\n'
+            f'exec {CC} "$@"\n')
+    if NEWER.search(kernel.version):
+        _wrap_tools(tree, _libraries())
+
+
+def _header_packages(suite, kernel):
+    """The flavour's headers and what of its dependencies a build needs."""
+    flavour = f"linux-headers-{kernel.version}"
+    needed = [n for n in suite.depends(flavour) if re.match(r"linux-(headers-.*-common|kbuild-)", n)]
+    if len(needed) < 2:
+        raise AptError(f"{flavour} is not in {suite.name}")
+    return [flavour, *needed]
+
+
+def headers(kernel):
+    """Directory with the kernel's build tree at usr/src/linux-headers-VERSION."""
+    directory = os.path.join(kernels.cache_dir(), "headers", kernel.version)
+    with kernels.cache_lock():
+        if not os.path.isdir(directory):
+            suite = _suite(kernel.suite)
+            try:
+                packages = _header_packages(suite, kernel)
+            except AptError:
+                suite.update()
+                packages = _header_packages(suite, kernel)
+            for tree in _unpack(suite, packages, directory):
+                _adapt(tree, directory, kernel)
+    return directory
+
+
+def _sources():
+    """{path below the build directory: contents}: the kmod folder, with the interface it shares."""
+    found = {}
+    for folder, sub in (("kmod", ""), ("include/uapi", "include/uapi")):
+        base = os.path.join(TREE, folder)
+        for directory, _, names in os.walk(base):
+            for n in names:
+                if re.search(r"(\.[chS]|^Kbuild|^Makefile)$", n) and not n.endswith(".mod.c"):
+                    path = os.path.join(directory, n)
+                    with open(path, "rb") as f:
+                        found[os.path.join(sub, os.path.relpath(path, base))] = f.read()
+    return found
+
+
+def make(kernel, directory, *more, cflags="-Werror"):
+    """Runs the kernel's make for the sources in `directory`; (exit status, output)."""
+    tree = headers(kernel)
+    done = subprocess.run(
+        ["make", "-C", os.path.join(tree, "usr/src", f"linux-headers-{kernel.version}"), f"M={directory}",
+         f"CC={tree}/cc", "CONFIG_DEBUG_INFO_BTF_MODULES=", "W=1", f"KCFLAGS={cflags}", *more, "modules"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env={**os.environ, "LC_ALL": "C", "MAKEFLAGS": ""})
+    return done.returncode, done.stdout
+
+
+# What the makefiles say of the tools that we bring is not of our code.
+WARNING = re.compile(r"warning:(?! (the compiler|pahole version) differs)|^WARNING: modpost|\berror:", re.M)
+
+
+def build(kernel, sparse=False, force=False, define=None):
+    """Path of pagewalk.ko for the kernel. BuildError with the log when anything at all is warned of.
+
+    define: a macro for a build that checks itself (PAGEWALK_CHECK)
+    """
+    sources = _sources()
+    text = (define or "").encode() + b"".join(k.encode() + b"\0" + v + b"\0" for k, v in sorted(sources.items()))
+    directory = os.path.join(kernels.cache_dir(), "modules", kernel.version, hashlib.sha256(text).hexdigest()[:16])
+    ko = os.path.join(directory, "pagewalk.ko")
+    if os.path.exists(ko) and not force and not sparse:
+        return ko
+    tmp = tempfile.mkdtemp(prefix="pagewalk-kmod-")
+    try:
+        for path, data in sources.items():
+            os.makedirs(os.path.dirname(os.path.join(tmp, path)), exist_ok=True)
+            with open(os.path.join(tmp, path), "wb") as f:
+                f.write(data)
+        rc, log = make(kernel, tmp, *(("C=2", "CF=-Wsparse-error") if sparse else ()),
+                       cflags=f"-Werror -D{define}" if define else "-Werror")
+        if sparse and re.search("C=2 specified, but .* not up to date", log):
+            say(f"{kernel.version}: its headers want a newer sparse; not checked")
+            log = re.sub(r".*warning: C=2 specified.*|.*\*\*\* .*C=2 specified.*", "", log)
+        elif sparse and "  CHECK " not in log:
+            raise BuildError("sparse did not run: is the package sparse installed?")
+        if rc or WARNING.search(log):
+            raise BuildError(f"pagewalk.ko for {kernel.version}: exit {rc}\n{log[-4000:]}")
+        os.makedirs(directory, exist_ok=True)
+        shutil.copy(os.path.join(tmp, "pagewalk.ko"), ko + ".tmp")
+        os.rename(ko + ".tmp", ko)
+        with open(os.path.join(directory, "build.log"), "w", encoding="utf-8") as f:
+            f.write(log)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    return ko
+
+
+def main():
+    args = sys.argv[1:]
+    sparse, force = "--sparse" in args, "--force" in args
+    rc = 0
+    for series in [a for a in args if not a.startswith("-")]:
+        try:
+            print(build(kernels.get(series), sparse, force))
+        except (AptError, BuildError) as e:
+            print(e, file=sys.stderr)
+            rc = 1
+    return rc
+
+
+if __name__ == "__main__":
+    sys.exit(main())
