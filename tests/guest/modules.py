@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pagewalk.ko for any kernel of kernels.py, built here with this machine's gcc-12.
+"""Our modules for any kernel of kernels.py, built here with this machine's gcc-12.
 
     modules.py [--sparse] [--force] SERIES...      builds and prints the paths
 
@@ -8,7 +8,7 @@ Cache (beside that of kernels.py):
 
     headers/VERSION/       the packages' usr/, their absolute paths rewritten to this place
     headers/libc-SUITE/    C library of a newer suite, to run its kernel build tools with
-    modules/VERSION/HASH/  the sources as they were built, pagewalk.ko and build.log
+    modules/VERSION/HASH/  the module and build.log
 
 Packages of a kernel come as they would be installed: headers of the flavour, headers in common, kbuild.
 What keeps them from working below another directory, and with an older compiler, is in _adapt().
@@ -145,10 +145,17 @@ def headers(kernel):
     return directory
 
 
-def _sources():
-    """{path below the build directory: contents}: the kmod folder, with the interface it shares."""
+# Each module's name, and where its sources are: folder of the tree, folder below the build directory.
+MODULES = {
+    "pagewalk": (("kmod", ""), ("include/uapi", "include/uapi")),
+    "planted": (("tests/guest/planted", ""),),
+}
+
+
+def _sources(name):
+    """{path below the build directory: contents} of a module."""
     found = {}
-    for folder, sub in (("kmod", ""), ("include/uapi", "include/uapi")):
+    for folder, sub in MODULES[name]:
         base = os.path.join(TREE, folder)
         for directory, _, names in os.walk(base):
             for n in names:
@@ -161,10 +168,14 @@ def _sources():
 
 def make(kernel, directory, *more):
     """Runs the kernel's make for the sources in `directory`; (exit status, output)."""
-    tree = headers(kernel)
+    if kernel.build:
+        tree, cc = kernel.build, CC
+    else:
+        place = headers(kernel)
+        tree, cc = os.path.join(place, "usr/src", f"linux-headers-{kernel.version}"), f"{place}/cc"
     done = subprocess.run(
-        ["make", "-C", os.path.join(tree, "usr/src", f"linux-headers-{kernel.version}"), f"M={directory}",
-         f"CC={tree}/cc", "CONFIG_DEBUG_INFO_BTF_MODULES=", "W=1", "KCFLAGS=-Werror", *more, "modules"],
+        ["make", "-C", tree, f"M={directory}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "W=1",
+         "KCFLAGS=-Werror", *more, "modules"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         env={**os.environ, "LC_ALL": "C", "MAKEFLAGS": ""})
     return done.returncode, done.stdout
@@ -174,12 +185,12 @@ def make(kernel, directory, *more):
 WARNING = re.compile(r"warning:(?! (the compiler|pahole version) differs)|^WARNING: modpost|\berror:", re.M)
 
 
-def build(kernel, sparse=False, force=False):
-    """Path of pagewalk.ko for the kernel. BuildError with the log when anything at all is warned of."""
-    sources = _sources()
+def build(kernel, sparse=False, force=False, name="pagewalk"):
+    """Path of one of MODULES for the kernel. BuildError with the log when anything at all is warned of."""
+    sources = _sources(name)
     text = b"".join(k.encode() + b"\0" + v + b"\0" for k, v in sorted(sources.items()))
     directory = os.path.join(kernels.cache_dir(), "modules", kernel.version, hashlib.sha256(text).hexdigest()[:16])
-    ko = os.path.join(directory, "pagewalk.ko")
+    ko = os.path.join(directory, f"{name}.ko")
     if os.path.exists(ko) and not force and not sparse:
         return ko
     tmp = tempfile.mkdtemp(prefix="pagewalk-kmod-")
@@ -190,9 +201,9 @@ def build(kernel, sparse=False, force=False):
                 f.write(data)
         rc, log = make(kernel, tmp, *(("C=2", "CF=-Wsparse-error") if sparse else ()))
         if rc or WARNING.search(log):
-            raise BuildError(f"pagewalk.ko for {kernel.version}: exit {rc}\n{log[-4000:]}")
+            raise BuildError(f"{name}.ko for {kernel.version}: exit {rc}\n{log[-4000:]}")
         os.makedirs(directory, exist_ok=True)
-        shutil.copy(os.path.join(tmp, "pagewalk.ko"), ko + ".tmp")
+        shutil.copy(os.path.join(tmp, f"{name}.ko"), ko + ".tmp")
         os.rename(ko + ".tmp", ko)
         with open(os.path.join(directory, "build.log"), "w", encoding="utf-8") as f:
             f.write(log)
