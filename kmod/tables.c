@@ -116,6 +116,41 @@ static spinlock_t *lock_of(struct mm_struct *mm, unsigned int level, u64 entry, 
 	return &mm->page_table_lock;
 }
 
+#ifdef PAGEWALK_CHECK
+/*
+ * A build for tests: looks a second time with the lock still held, and counts what has changed besides the
+ * bits that hardware sets. Entries above the lowest level that went to 0 count apart: munmap() that goes on
+ * with mmap_lock downgraded clears those without the lock, outside any VMA.
+ */
+#include <linux/moduleparam.h>
+
+static ulong check_copies, check_changed, check_cleared;
+module_param(check_copies, ulong, 0444);
+module_param(check_changed, ulong, 0444);
+module_param(check_cleared, ulong, 0444);
+
+static void check_copy(const struct pagewalk_table_req *req, unsigned int level, const u64 *copy)
+{
+	unsigned int i;
+	u64 now;
+
+	WRITE_ONCE(check_copies, check_copies + 1);
+	for (i = 0; i < req->bytes / sizeof(now); i++) {
+		if (pw_ram_read(req->pa + i * sizeof(now), &now, sizeof(now)) ||
+		    !((now ^ copy[i]) & ~arch_volatile()))
+			continue;
+		if (!now && level != PAGEWALK_LEVEL_PTE)
+			WRITE_ONCE(check_cleared, check_cleared + 1);
+		else
+			WRITE_ONCE(check_changed, check_changed + 1);
+	}
+}
+#else
+static void check_copy(const struct pagewalk_table_req *req, unsigned int level, const u64 *copy)
+{
+}
+#endif
+
 static int copy_with_lock(struct mm_struct *mm, const struct pagewalk_table_req *req, void *to)
 {
 	unsigned int level = arch_level(req->nlinks);
@@ -129,6 +164,8 @@ static int copy_with_lock(struct mm_struct *mm, const struct pagewalk_table_req 
 	spin_lock(ptl);
 	if (links_still_hold(req))
 		rc = pw_ram_read(req->pa, to, req->bytes);
+	if (!rc)
+		check_copy(req, level, to);
 	spin_unlock(ptl);
 out:
 	rcu_read_unlock();

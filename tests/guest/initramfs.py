@@ -164,7 +164,7 @@ def module_closure(kernel, names):
         done.add(name)
         if name not in files and name not in modules.MODULES:
             raise kernels.AptError(f"{kernel.version} has no module {name}")
-        data, depends = _load_module(modules.build(kernel, name=name) if name in modules.MODULES else files[name])
+        data, depends = _load_module(modules.build(kernel, name) if name in modules.MODULES else files[name])
         for d in depends:
             visit(d)
         order.append((name, data, [d for d in depends if d not in _builtin(kernel)]))

@@ -51,8 +51,8 @@ def test_pinned_process_keeps_no_memory(g):
     """A pin keeps the mm's name, not what it maps: the memory of a dead process comes back at once."""
     load(g)
     k = Kio(g)
-    p = g.spawn(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null; exec sleep 1000"])
-    p.wait_until(lambda: p.pid, 10)
+    p = g.spawn(["sh", "-c", "echo up; read x"], stdin=None)
+    p.wait_line(rb"up")
     pin = k("root", 1, p.pid, 1).pin
     assert k("walk", pin, 0, 0, USER_LAST, 0, 64).error is None
     p.kill()

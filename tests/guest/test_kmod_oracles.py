@@ -66,6 +66,22 @@ def test_cpu_agrees_under_pti(g):
     test_perm.all_states(g, "kmod")
 
 
+def counter(g, name):
+    return int(g.read_file(f"/sys/module/pagewalk/parameters/check_{name}"))
+
+
+@guest_test(kernels=test_churn.KERNELS, smp=2, mem=512, timeout=900, modules=("pagewalk_check",))
+def test_a_table_does_not_change_under_its_lock(g):
+    """A build of the module that looks at each table twice while it holds the lock."""
+    g.check(["modprobe", "pagewalk_check"])
+    _, where = test_churn.start(g, 16 << 20)
+    rc, n, err = test_churn.walk(g, "kmod", where, 300, 800)
+    assert rc == 0 and n["unstable"] == 0, f"{n}: {err}"
+    copies, changed, cleared = (counter(g, c) for c in ("copies", "changed", "cleared"))
+    print(f"     {g.name} kmod: {copies} copies, {changed} entries changed, {cleared} cleared by munmap", flush=True)
+    assert copies > n["tables"] // 2 and changed == 0, (copies, changed)
+
+
 @guest_test(kernels=test_churn.KERNELS, smp=2, mem=512, timeout=900, **MODULE)
 def test_nothing_is_unstable_beside_churn(g):
     """As with the other sources, but that a table under its lock cannot be unstable."""
