@@ -13,6 +13,7 @@
 
 #define MAX_ROOM 4096
 #define ATTEMPTS 8
+#define MAX_HOLD 64 /* tables looked at in one hold of mmap_lock, recorded or not */
 
 /* One table on the way down from the root. */
 struct on_path {
@@ -167,14 +168,20 @@ static void next_entry(struct walk *w)
 		move_on(w, w->va | ((1ULL << arch_shift(depth)) - 1));
 }
 
-/* Until the stage is full, the range ends, or the lock has to be held otherwise: that is the return value. */
+/*
+ * Until the stage is full, the range ends, enough was looked at, or the lock has to be held otherwise: that is
+ * the return value.
+ */
 static bool go(struct walk *w)
 {
-	while (!w->done && w->n < w->room) {
+	unsigned int looks = 0;
+
+	while (!w->done && w->n < w->room && looks < MAX_HOLD) {
 		if (w->loaded && !leads_down(w)) {
 			next_entry(w);
 			continue;
 		}
+		looks++;
 		if (!load(w))
 			return true;
 		if (w->settled)

@@ -48,6 +48,7 @@ class Process:
 
     def wait_until(self, true, timeout, what="the awaited"):
         """Waits until `true()`; it is asked again after each message from the guest."""
+        timeout *= self._channel.slowness
         end = time.monotonic() + timeout
         with self._changed:
             while not true():
@@ -103,10 +104,11 @@ class Process:
 
 
 class Channel:
-    """Speaks to the agent over `sock`; `post_mortem()` says more when the guest has died."""
+    """Speaks to the agent over `sock`; `post_mortem()` says more when the guest has died. Every wait is `slowness`
+    times as long as it says."""
 
-    def __init__(self, sock, post_mortem):
-        self.post_mortem = post_mortem
+    def __init__(self, sock, post_mortem, slowness=1):
+        self.post_mortem, self.slowness = post_mortem, slowness
         self._sock = sock
         self._stream = sock.makefile("rb", buffering=1 << 20)
         self._next, self._running = 1, {}

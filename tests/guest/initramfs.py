@@ -26,8 +26,6 @@ import modules
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 BUSYBOX = "/bin/busybox"
-# Not from the kernel's packages but built for it, by the macro that is defined for the build.
-OURS = {"pagewalk": None, "pagewalk_check": "PAGEWALK_CHECK"}
 CHANNEL_MODULES = ("virtio_pci", "virtio_console")
 # Swap to compressed memory: lzo-rle is a module of its own up to 6.1.
 OPTIONAL_MODULES = ("zram", "lzo-rle")
@@ -164,9 +162,9 @@ def module_closure(kernel, names):
         if name in done or name in _builtin(kernel):
             return
         done.add(name)
-        if name not in files and name not in OURS:
+        if name not in files and name not in modules.MODULES:
             raise kernels.AptError(f"{kernel.version} has no module {name}")
-        data, depends = _load_module(modules.build(kernel, define=OURS[name]) if name in OURS else files[name])
+        data, depends = _load_module(modules.build(kernel, name) if name in modules.MODULES else files[name])
         for d in depends:
             visit(d)
         order.append((name, data, [d for d in depends if d not in _builtin(kernel)]))

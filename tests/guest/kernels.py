@@ -45,12 +45,15 @@ NAME = re.compile(
 
 @dataclass(frozen=True)
 class Kernel:
-    """A fetched kernel. `version` is what `uname -r` says."""
+    """A kernel to boot. `version` is what `uname -r` says."""
 
     series: str
     version: str
     directory: str
-    suite: str = ""
+    suite: str = ""  # that it was fetched from
+    build: str = ""  # its own build tree; without one, headers come from the suite
+    ram: int = 0  # MiB that it takes for itself
+    slowness: float = 1  # than what tests' timeouts were made for
 
     @property
     def image(self):
@@ -78,11 +81,17 @@ def cache_dir():
 
 
 @contextmanager
-def cache_lock():
-    """One process at a time changes the cache."""
-    with open(os.path.join(cache_dir(), "lock"), "w", encoding="ascii") as f:
+def locked(path):
+    """Holds a lock file, which is made as needed."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         yield
+
+
+def cache_lock():
+    """One process at a time changes the cache."""
+    return locked(os.path.join(cache_dir(), "lock"))
 
 
 def abi_key(abi):
@@ -202,7 +211,10 @@ def _kernel(series, flavour, note):
 
 
 def get(series, flavour="cloud"):
-    """The kernel that `series` ("6.1", "newest") means today, fetched if it is not here yet."""
+    """The kernel that `series` ("6.1", "newest") means today, fetched if it is not here yet; "debug": built."""
+    if series == "debug":
+        import debug_kernel  # which needs this file
+        return debug_kernel.get()
     path = os.path.join(cache_dir(), "resolved", f"{series}-{flavour}.json")
 
     def usable(note, age):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs tests/guest/test_*.py: main.py [--list] [--counts FILE] [-j SLOTS] [NAME]...
+"""Runs tests/guest/test_*.py: main.py [--list] [--counts FILE] [-j SLOTS] [--kernels KERNEL,...] [NAME]...
 
-NAME: only tests whose name contains one of them. One line a test. Tests that share a guest run one
-after another in a process of their own; as many of these run at once as there are CPUs (two at least).
+NAME: only tests whose name contains one of them. KERNEL: these instead of the ones that the tests name.
+One line a test. Tests that share a guest run one after another in a process of their own; as many of these run
+at once as there are CPUs (two at least).
 """
 
 import argparse
@@ -17,7 +18,9 @@ import sys
 import time
 import traceback
 
+import debug_kernel
 import kernels
+import watch
 from channel import GuestError
 from testing import split_kernel, tests_of
 from vm import Guest
@@ -30,14 +33,14 @@ class TestTimeout(BaseException):
     """Not an Exception, so that no test catches it by accident."""
 
 
-def discover():
+def discover(kernels_instead=()):
     tests = []
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
         name = os.path.basename(path)[5:-3]
         spec = importlib.util.spec_from_file_location(f"test_{name}", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        tests += tests_of(module, name)
+        tests += tests_of(module, name, kernels_instead)
     return tests
 
 
@@ -66,8 +69,13 @@ def explain(error):
     return "".join(traceback.format_exception(type(error), error, tb))
 
 
-def run_one(test, guest):
-    """Runs one test; the guest to go on with, or None when it is spent."""
+def timeout(test):
+    slow = test.kernel and split_kernel(test.kernel)[0] == "debug"
+    return test.spec.timeout * (debug_kernel.SLOWNESS if slow else 1)
+
+
+def run_one(test, guest, last):
+    """Runs one test; the guest to go on with, or None when it is spent. `last`: nobody needs it after this."""
     if test.kernel is None:
         test.function(*test.arguments)
         return None
@@ -81,6 +89,8 @@ def run_one(test, guest):
         test.function(guest, *test.arguments)
         guest.cont()
         guest.kill_all()
+        if (last or test.spec.fresh) and not test.spec.allow_log and guest.kernel.has_config("CONFIG_DEBUG_KMEMLEAK"):
+            watch.finish(guest)  # the last test answers for what all lost
         guest.assert_clean_log(mark, test.spec.allow_log)
         spent = test.spec.fresh
     finally:
@@ -95,11 +105,11 @@ def worker(tests, results):
     guest = None
     for i, test in enumerate(tests):
         started, failure = time.monotonic(), None
-        signal.setitimer(signal.ITIMER_REAL, test.spec.timeout)
+        signal.setitimer(signal.ITIMER_REAL, timeout(test))
         try:
-            guest = run_one(test, guest)
+            guest = run_one(test, guest, i + 1 == len(tests))
         except TestTimeout:
-            guest, failure = None, f"not done within {test.spec.timeout:g} s\n{traceback.format_exc(limit=-3)}"
+            guest, failure = None, f"not done within {timeout(test):g} s\n{traceback.format_exc(limit=-3)}"
         except Exception as e:
             guest, failure = None, explain(e)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -127,7 +137,7 @@ class Group:
     def _expect(self):
         if self.done < len(self.tests):
             # Besides the test itself there may be a boot, or two.
-            self.deadline = time.monotonic() + self.tests[self.done].spec.timeout + GRACE
+            self.deadline = time.monotonic() + timeout(self.tests[self.done]) + GRACE
 
     def receive(self):
         """[(test, seconds, failure)] that is new; whatever can no longer come has failed."""
@@ -209,9 +219,10 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--counts", help="write passed and failed there")
     parser.add_argument("-j", type=int, default=max(2, os.cpu_count() or 1), dest="slots")
+    parser.add_argument("--kernels", type=lambda text: tuple(text.split(",")), default=())
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    tests = [t for t in discover() if not args.names or any(n in t.name for n in args.names)]
+    tests = [t for t in discover(args.kernels) if not args.names or any(n in t.name for n in args.names)]
     if args.list:
         print("\n".join(t.name for t in tests))
         return 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pagewalk.ko for any kernel of kernels.py, built here with this machine's gcc-12.
+"""Our modules for any kernel of kernels.py, built here with this machine's gcc-12.
 
     modules.py [--sparse] [--force] SERIES...      builds and prints the paths
 
@@ -8,7 +8,7 @@ Cache (beside that of kernels.py):
 
     headers/VERSION/       the packages' usr/, their absolute paths rewritten to this place
     headers/libc-SUITE/    C library of a newer suite, to run its kernel build tools with
-    modules/VERSION/HASH/  the sources as they were built, pagewalk.ko and build.log
+    modules/VERSION/HASH/  the module and build.log
 
 Packages of a kernel come as they would be installed: headers of the flavour, headers in common, kbuild.
 What keeps them from working below another directory, and with an older compiler, is in _adapt().
@@ -23,6 +23,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 
 import kernels
 from apt import AptError, Suite, say
@@ -145,10 +146,27 @@ def headers(kernel):
     return directory
 
 
-def _sources():
-    """{path below the build directory: contents}: the kmod folder, with the interface it shares."""
+@dataclass(frozen=True)
+class Module:
+    """One that is built here: its file's name, its source folders as (folder of the tree, folder of the build)."""
+
+    file: str
+    folders: tuple
+    define: str = ""  # a macro
+
+
+PAGEWALK = (("kmod", ""), ("include/uapi", "include/uapi"))
+MODULES = {
+    "pagewalk": Module("pagewalk.ko", PAGEWALK),
+    "pagewalk_check": Module("pagewalk.ko", PAGEWALK, "PAGEWALK_CHECK"),  # checks itself
+    "planted": Module("planted.ko", (("tests/guest/planted", ""),)),
+}
+
+
+def _sources(module):
+    """{path below the build directory: contents}"""
     found = {}
-    for folder, sub in (("kmod", ""), ("include/uapi", "include/uapi")):
+    for folder, sub in module.folders:
         base = os.path.join(TREE, folder)
         for directory, _, names in os.walk(base):
             for n in names:
@@ -161,10 +179,14 @@ def _sources():
 
 def make(kernel, directory, *more, cflags="-Werror"):
     """Runs the kernel's make for the sources in `directory`; (exit status, output)."""
-    tree = headers(kernel)
+    if kernel.build:
+        tree, cc = kernel.build, CC
+    else:
+        place = headers(kernel)
+        tree, cc = os.path.join(place, "usr/src", f"linux-headers-{kernel.version}"), f"{place}/cc"
     done = subprocess.run(
-        ["make", "-C", os.path.join(tree, "usr/src", f"linux-headers-{kernel.version}"), f"M={directory}",
-         f"CC={tree}/cc", "CONFIG_DEBUG_INFO_BTF_MODULES=", "W=1", f"KCFLAGS={cflags}", *more, "modules"],
+        ["make", "-C", tree, f"M={directory}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "W=1",
+         f"KCFLAGS={cflags}", *more, "modules"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         env={**os.environ, "LC_ALL": "C", "MAKEFLAGS": ""})
     return done.returncode, done.stdout
@@ -174,15 +196,13 @@ def make(kernel, directory, *more, cflags="-Werror"):
 WARNING = re.compile(r"warning:(?! (the compiler|pahole version) differs)|^WARNING: modpost|\berror:", re.M)
 
 
-def build(kernel, sparse=False, force=False, define=None):
-    """Path of pagewalk.ko for the kernel. BuildError with the log when anything at all is warned of.
-
-    define: a macro for a build that checks itself (PAGEWALK_CHECK)
-    """
-    sources = _sources()
-    text = (define or "").encode() + b"".join(k.encode() + b"\0" + v + b"\0" for k, v in sorted(sources.items()))
+def build(kernel, name="pagewalk", sparse=False, force=False):
+    """Path of one of MODULES for the kernel. BuildError with the log when anything at all is warned of."""
+    module = MODULES[name]
+    sources = _sources(module)
+    text = module.define.encode() + b"".join(k.encode() + b"\0" + v + b"\0" for k, v in sorted(sources.items()))
     directory = os.path.join(kernels.cache_dir(), "modules", kernel.version, hashlib.sha256(text).hexdigest()[:16])
-    ko = os.path.join(directory, "pagewalk.ko")
+    ko = os.path.join(directory, module.file)
     if os.path.exists(ko) and not force and not sparse:
         return ko
     tmp = tempfile.mkdtemp(prefix="pagewalk-kmod-")
@@ -192,16 +212,16 @@ def build(kernel, sparse=False, force=False, define=None):
             with open(os.path.join(tmp, path), "wb") as f:
                 f.write(data)
         rc, log = make(kernel, tmp, *(("C=2", "CF=-Wsparse-error") if sparse else ()),
-                       cflags=f"-Werror -D{define}" if define else "-Werror")
+                       cflags=f"-Werror -D{module.define}" if module.define else "-Werror")
         if sparse and re.search("C=2 specified, but .* not up to date", log):
             say(f"{kernel.version}: its headers want a newer sparse; not checked")
             log = re.sub(r".*warning: C=2 specified.*|.*\*\*\* .*C=2 specified.*", "", log)
         elif sparse and "  CHECK " not in log:
             raise BuildError("sparse did not run: is the package sparse installed?")
         if rc or WARNING.search(log):
-            raise BuildError(f"pagewalk.ko for {kernel.version}: exit {rc}\n{log[-4000:]}")
+            raise BuildError(f"{module.file} for {kernel.version}: exit {rc}\n{log[-4000:]}")
         os.makedirs(directory, exist_ok=True)
-        shutil.copy(os.path.join(tmp, "pagewalk.ko"), ko + ".tmp")
+        shutil.copy(os.path.join(tmp, module.file), ko + ".tmp")
         os.rename(ko + ".tmp", ko)
         with open(os.path.join(directory, "build.log"), "w", encoding="utf-8") as f:
             f.write(log)
@@ -216,7 +236,7 @@ def main():
     rc = 0
     for series in [a for a in args if not a.startswith("-")]:
         try:
-            print(build(kernels.get(series), sparse, force))
+            print(build(kernels.get(series), sparse=sparse, force=force))
         except (AptError, BuildError) as e:
             print(e, file=sys.stderr)
             rc = 1

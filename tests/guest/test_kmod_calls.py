@@ -158,7 +158,7 @@ def test_walk_finds_every_table(g):
     assert [t["va"] for t in part.lines] == [f"{one:x}"], part.text
 
 
-@guest_test(**MODULE)
+@guest_test(whole_kernel=True, **MODULE)
 def test_walk_of_the_kernel_finds_every_table(g):
     load(g)
     k = Kio(g)

@@ -16,7 +16,7 @@ STATES = with_module(EVERY_STATE)
 PTI = {**STATES, "cmdline": "pti=on secretmem.enable=y"}
 
 
-@guest_test(timeout=600, **STATES)
+@guest_test(timeout=600, whole_kernel=True, **STATES)
 def test_dump_equals_info_tlb_and_guest_ram(g):
     load(g)
     prepare(g)

@@ -29,6 +29,7 @@ class Spec:
     fresh: bool
     timeout: float
     allow_log: str
+    whole_kernel: bool
     options: dict = field(hash=False)
 
 
@@ -48,10 +49,16 @@ class Test:
         return self.kernel, repr(sorted(self.spec.options.items()))
 
 
-def guest_test(kernels=KERNELS, each=(), fresh=False, timeout=300, allow_log=None, **options):
-    """Marks a test; `options` go to vm.Guest, `allow_log` is a regex of log lines that may look bad."""
+def guest_test(kernels=KERNELS, each=(), fresh=False, timeout=300, allow_log=None, whole_kernel=False, **options):
+    """Marks a test; `options` go to vm.Guest.
+
+    allow_log     regex of log lines that may look bad
+    whole_kernel  it goes through every leaf of the kernel half, or QEMU does for `info tlb`: not on the debug
+                  kernel, where KASAN's shadow of what does not exist is 2^32 pages at least
+    """
     def mark(function):
-        function.spec = Spec(tuple(kernels), tuple(each), fresh, timeout, allow_log, options)
+        function.spec = Spec(tuple(kernels), tuple(each), fresh, timeout, allow_log, whole_kernel,
+                             options)
         return function
     return mark
 
@@ -59,24 +66,33 @@ def guest_test(kernels=KERNELS, each=(), fresh=False, timeout=300, allow_log=Non
 def host_test(each=(), timeout=300):
     """Marks a test that runs on this machine."""
     def mark(function):
-        function.spec = Spec((None,), tuple(each), False, timeout, None, {})
+        function.spec = Spec((None,), tuple(each), False, timeout, None, False, {})
         return function
     return mark
 
 
 def split_kernel(kernel):
     """("6.1", 5) of "6.1-5"."""
-    m = re.match(r"^(.+?)(?:-([45]))?$", kernel)
+    m = re.match(r"^(.*?)(?:-([45]))?$", kernel)
     return m[1], int(m[2]) if m[2] else None
 
 
-def tests_of(module, name):
-    """Every Test of a module; `name` is the file's name without test_ and .py."""
+def tests_of(module, name, kernels=()):
+    """Every Test of a module, with `kernels` in place of its own; `name` is the file's name without test_ and .py.
+
+    Tests on the debug kernel alone run only when it is among `kernels`, and never on others.
+    """
     for key, function in vars(module).items():
         spec = getattr(function, "spec", None)
         if not key.startswith("test_") or not isinstance(spec, Spec):
             continue
-        for kernel in spec.kernels:
+        if split_kernel(spec.kernels[0] or "")[0] == "debug":
+            mine = [k for k in spec.kernels if k in kernels]
+        else:
+            mine = kernels if kernels and spec.kernels != (None,) else spec.kernels
+            if spec.whole_kernel:
+                mine = [k for k in mine if not k.startswith("debug")]
+        for kernel in mine:
             for value in spec.each or (None,):
                 tags = [str(t) for t in (kernel, value) if t is not None]
                 label = f"{name}.{key[5:]}" + (f"[{','.join(tags)}]" if tags else "")

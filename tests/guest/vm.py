@@ -32,7 +32,7 @@ BAD_LOG = re.compile(
     r"\bBUG\b|WARNING:|Oops|general protection fault(,|: )|[Uu]nable to handle|KASAN|UBSAN|KFENCE|"
     r"possible (circular|recursive) locking|inconsistent lock state|INFO: (task|rcu|trying)|"
     r"Bad page|bad pmd|bad pud|bad pgd|double fault|Kernel panic|corrupted page table|"
-    r"scheduling while atomic|suspicious RCU|Call Trace|detected stall"
+    r"scheduling while atomic|suspicious RCU|Call Trace|detected stall|kmemleak: (\d+ new|Automatic|Kernel memory leak)"
 )
 _live = weakref.WeakSet()
 
@@ -60,7 +60,7 @@ def ram_directory(mem):
 class Guest:
     """Boots on construction; `close()` or the `with` block ends it.
 
-    series   "5.10", "6.1", "6.12", "7.2", "7.3", "newest", or any series the archive has
+    series   "5.10", "6.1", "6.12", "7.2", "7.3", "newest", any series the archive has, or "debug" (debug_kernel.py)
     levels   4, 5, or None: what the kernel does by itself (5 from 6.1 on)
     cmdline  added to the kernel's command line
     cpu      added to `-cpu max`, e.g. ",-smep"
@@ -72,16 +72,17 @@ class Guest:
 
     def __init__(self, series, levels=None, cmdline="", mem=256, smp=1, files=(), modules=(), cpu="",
                  qemu=(), flavour="cloud", boot_timeout=BOOT_TIMEOUT):
-        self.series, self.levels, self.mem_mib, self.smp = series, levels, mem, smp
+        self.series, self.levels, self.smp = series, levels, smp
         self._qemu = self._channel = self._qmp = self.memory = None
         self._marks = 0
         self._dirs = []
         self.kernel = kernels.get(series, flavour)
+        self.mem_mib = mem + self.kernel.ram
         _live.add(self)
         started = time.monotonic()
         try:
             self._start(cmdline, files, modules, cpu, qemu)
-            self._wait_boot(boot_timeout)
+            self._wait_boot(boot_timeout * self.kernel.slowness)
         except BaseException:
             self.close()
             raise
@@ -126,7 +127,7 @@ class Guest:
         for s in theirs:
             s.close()
         self._qmp = Qmp(ours[0])
-        self._channel = Channel(ours[1], self._tail)
+        self._channel = Channel(ours[1], self._tail, self.kernel.slowness)
         self.memory = Memory(ram, self.mem_mib << 20)
         # Both hold it open now. Without names nothing stays behind, however we end.
         os.unlink(ram)
@@ -251,7 +252,7 @@ class Guest:
 
     def stop_in_user(self, cpu=0, cr3=None, timeout=120):
         """Stops the guest while `cpu` runs user code (of the address space `cr3`); its registers."""
-        end, pause = time.monotonic() + timeout, 0.001
+        end, pause = time.monotonic() + timeout * self.kernel.slowness, 0.001
         while time.monotonic() < end:
             self.stop()
             r = self.registers(cpu)
