@@ -31,7 +31,7 @@ def test_walkers_and_walked_die_at_any_moment(g):
     churn = g.spawn(["churn", "--sentinel", str(1 << 20)], stdin=None)
     walkers = g.spawn(WALKERS + "wait")
     for _ in range(3):
-        g.check(BOMB, timeout=120)
+        g.check(bomb, timeout=120)
     killed = g.check("sleep 1; killall -9 kio; sleep 1; killall -9 kio; echo done", timeout=120)
     assert b"done" in killed
     walkers.kill()
