@@ -15,7 +15,7 @@ for i in 1 2 3; do
         echo "walk 0 $(printf %x $p) 0 fffffffffffff 0 40"; done; done | kio >/dev/null 2>&1) &
 done
 """
-BOMB = "n=0; while [ $n -lt 100 ]; do n=$((n+1)); (sh -c : &) ; done; wait"
+BOMB = "n=0; while [ $n -lt {} ]; do n=$((n+1)); (sh -c : &) ; done; wait"
 
 
 def slab(g):
@@ -31,7 +31,7 @@ def test_walkers_and_walked_die_at_any_moment(g):
     churn = g.spawn(["churn", "--sentinel", str(1 << 20)], stdin=None)
     walkers = g.spawn(WALKERS + "wait")
     for _ in range(3):
-        g.check(BOMB, timeout=120)
+        g.check(BOMB.replace("{}", str(int(100 / g.kernel.slowness**2))), timeout=120)
     killed = g.check("sleep 1; killall -9 kio; sleep 1; killall -9 kio; echo done", timeout=120)
     assert b"done" in killed
     walkers.kill()
