@@ -185,7 +185,7 @@ static int allocate(struct pw_file *f, struct pagewalk_kalloc *k)
 static int walk_to(u64 va, struct pagewalk_kpage *out)
 {
 	u64 table = arch_kernel_root(), entry, pa;
-	struct pw_ram ram = PW_RAM_NEW;
+	struct pw_ram ram = {};
 	unsigned int depth;
 
 	if (table == PAGEWALK_NONE)

@@ -37,15 +37,12 @@ int pw_may_write(void);
 
 /* -------- ram.c -------- */
 
-/* Remembers one block of RAM, as most questions are about neighbours. */
+/* Remembers two pieces of RAM, as most questions are about neighbours: below 4 GiB and above, or of two nodes. */
 struct pw_ram {
-	u64 block; /* its number; ~0: none yet */
+	struct pw_extent {
+		u64 start, end; /* behind its last byte; zeros: none yet */
+	} known[2];
 };
-
-#define PW_RAM_NEW    \
-	{             \
-		~0ULL \
-	}
 
 /* Whether all of len bytes from pa are RAM that the kernel uses. */
 bool pw_ram_has(struct pw_ram *ram, u64 pa, u64 len);

@@ -130,7 +130,7 @@ static int ram_page(const struct pagewalk_phys *p, u64 pa, u8 *buf, unsigned int
 
 static int ram(struct pagewalk_phys *p, u8 *page, bool write)
 {
-	struct pw_ram known = PW_RAM_NEW;
+	struct pw_ram known = {};
 	int rc = 0;
 
 	if (!pw_ram_has(&known, p->pa, p->len))

@@ -6,24 +6,47 @@
 
 #include "local.h"
 
-#define BLOCK_SHIFT 27 /* memory comes and goes by blocks of 128 MiB at least */
+#define RAM_FLAGS (IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY)
 
-static int how(u64 pa, u64 len)
+static bool in(const struct pw_extent *e, u64 pa)
 {
-	return region_intersects(pa, len, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, IORES_DESC_NONE);
+	return pa >= e->start && pa < e->end;
 }
 
+/* What see_extent() is asked, and its answer. */
+struct lookup {
+	u64 pa;
+	struct pw_extent found;
+};
+
+static int see_extent(struct resource *res, void *arg)
+{
+	struct lookup *l = arg;
+
+	if (res->end < l->pa)
+		return 0;
+	l->found = (struct pw_extent){ res->start, res->end + 1 };
+	return 1;
+}
+
+/*
+ * Asks for the extent itself: region_intersects() of a range also says "RAM" when there is nothing at all
+ * in a part of it.
+ */
 static bool page_has(struct pw_ram *ram, u64 pa)
 {
-	u64 block = pa >> BLOCK_SHIFT;
+	struct lookup l = { .pa = pa };
+	unsigned int i;
 
-	if (ram->block == block)
-		return true;
-	if (how(block << BLOCK_SHIFT, 1ULL << BLOCK_SHIFT) == REGION_INTERSECTS) {
-		ram->block = block;
-		return pfn_valid(PHYS_PFN(pa));
-	}
-	return page_is_ram(PHYS_PFN(pa)) && pfn_valid(PHYS_PFN(pa));
+	for (i = 0; i < ARRAY_SIZE(ram->known); i++)
+		if (in(&ram->known[i], pa))
+			return pfn_valid(PHYS_PFN(pa));
+	if (walk_iomem_res_desc(IORES_DESC_NONE, RAM_FLAGS, 0, (1ULL << MAX_PHYSMEM_BITS) - 1, &l, see_extent) != 1 ||
+	    !in(&l.found, pa))
+		return false;
+	ram->known[1] = ram->known[0];
+	ram->known[0] = l.found;
+	return pfn_valid(PHYS_PFN(pa));
 }
 
 bool pw_ram_has(struct pw_ram *ram, u64 pa, u64 len)

@@ -300,7 +300,7 @@ static int give_back(struct pagewalk_table_req __user *ureq, const struct batch 
 
 static int read_batch(struct mm_struct *mm, struct pagewalk_table_req __user *ureq, struct batch *b, unsigned int n)
 {
-	struct pw_ram ram = PW_RAM_NEW;
+	struct pw_ram ram = {};
 	unsigned int i;
 	int rc = 0;
 

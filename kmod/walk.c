@@ -27,6 +27,7 @@ struct walk {
 	u64 va, last;
 	unsigned int depth; /* tables above va that the caller has */
 	unsigned int levels;
+	unsigned int lowest; /* level that is wanted */
 	unsigned int loaded; /* tables of path[] that are those above va */
 	unsigned int failed; /* attempts at this place */
 	bool done;
@@ -149,20 +150,26 @@ static bool load(struct walk *w)
 	return true;
 }
 
+/* Whether tables at a depth have nothing below that is wanted. */
+static bool is_lowest(const struct walk *w, unsigned int depth)
+{
+	return depth + 1 == arch_levels() || arch_level(depth + 1) < w->lowest;
+}
+
 /* Whether the entry for va in the lowest loaded table leads further down. */
 static bool leads_down(struct walk *w)
 {
+	unsigned int depth = w->loaded - 1;
 	u64 pa;
 
-	return arch_is_table(w->loaded - 1, *slot(w, w->loaded - 1), &pa);
+	return !is_lowest(w, depth) && arch_is_table(depth, *slot(w, depth), &pa);
 }
 
 static void next_entry(struct walk *w)
 {
 	unsigned int depth = w->loaded - 1;
 
-	/* The lowest tables have nothing below. */
-	if (depth + 1 == arch_levels())
+	if (is_lowest(w, depth))
 		move_on(w, last_of(w->va, depth));
 	else
 		move_on(w, w->va | ((1ULL << arch_shift(depth)) - 1));
@@ -285,7 +292,7 @@ static struct walk *new_walk(const struct pagewalk_walk *arg, struct mm_struct *
 	w->last = arg->last;
 	w->depth = arg->depth;
 	w->levels = arg->levels;
-	w->ram = (struct pw_ram)PW_RAM_NEW;
+	w->lowest = arg->levels ? __ffs(arg->levels) : 0;
 	return w;
 }
 

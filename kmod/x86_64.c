@@ -94,7 +94,7 @@ u64 arch_kernel_root(void)
 static bool is_kernel_root(u64 root)
 {
 	unsigned int slot = pgd_index(PAGE_OFFSET);
-	struct pw_ram ram = PW_RAM_NEW;
+	struct pw_ram ram = {};
 	u64 entry;
 
 	if (!PAGE_ALIGNED(root) || !pw_ram_has(&ram, root, PAGE_SIZE) ||

@@ -152,6 +152,8 @@ def test_walk_finds_every_table(g):
     assert [t["pa"] for t in steps.lines] == [t["pa"] for t in all_at_once.lines]
     low = k("walk", 0, m.pid, 0, USER_LAST, 1, 7)
     assert [t["pa"] for t in low.lines] == [t["pa"] for t in all_at_once.lines if t["level"] == "0"]
+    upper = k("walk", root.pin, 0, 0, USER_LAST, 0xC, 16)  # of pud and p4d, where there is one
+    assert [t["pa"] for t in upper.lines] == [t["pa"] for t in all_at_once.lines if t["level"] in "23"]
     # A part, by its addresses.
     one = int(low.lines[len(low.lines) // 2]["va"], 16)
     part = k("walk", root.pin, 0, one, one, 1, 16)
@@ -256,6 +258,18 @@ def test_physical_memory_is_guest_ram(g):
         (("rphys", pa, 9, 4, 0), "EINVAL"), (("rphys", pa, 8, 0, 2), "EINVAL"), (("rphys", pa, 8, 0, 1), "EINVAL"),
         (("wphys", 0xFED00000, b"12345678", 8, 0), "ENXIO"),
     ])
+
+
+@guest_test(mem=512, cmdline="mem=300M", **MODULE)
+def test_what_is_beside_ram_is_not_ram(g):
+    """The end of RAM with nothing at all behind it, not even something reserved."""
+    load(g)
+    k = Kio(g)
+    end = max(int(x, 16) for x in re.findall(rb"-([0-9a-f]+) : System RAM", g.check(["cat", "/proc/iomem"]))) + 1
+    assert end == 300 << 20, hex(end)
+    errors(k, [(("rphys", end - 8, 8, 0, 0), None), (("rphys", end - 4, 8, 0, 0), "ENXIO"),
+               (("rphys", end, 8, 0, 0), "ENXIO"), (("rphys", end + (1 << 20), 8, 0, 0), "ENXIO")])
+    assert k("tables", 0, end - 8, 8).status == 0 and k("tables", 0, end, 8).status == -6
 
 
 @guest_test(**MODULE)
