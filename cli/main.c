@@ -20,7 +20,8 @@ static void help(FILE *f)
 	      "Commands:\n",
 	      f);
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		if (!commands[i]->origin)
+			fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nTARGET: PID, self, name:COMM, kernel, cpu:N, root:PA; with PTI also PID:user, PID:kernel.\n"
 	      "'pagewalk COMMAND --help' has options and examples.\n",
 	      f);
@@ -106,13 +107,26 @@ static int other(int argc, char **argv)
 	return -1;
 }
 
+/* The command that is meant by the name under which the program was started. */
+static const struct command *find_program(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (commands[i]->program && !strcmp(commands[i]->program, name))
+			return commands[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
-	const struct command *cmd;
+	const struct command *cmd = argc ? find_program(argv[0]) : NULL;
 	int at, status;
 
 	/* A closed pipe then is a failed write, which ends the command quietly. */
 	signal(SIGPIPE, SIG_IGN);
+	if (cmd)
+		return run(cmd, argc - 1, argv + 1);
 	if (argc < 2) {
 		help(stderr);
 		return STATUS_USAGE;

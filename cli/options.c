@@ -209,7 +209,8 @@ static void dump_columns(int view)
 
 void options_dump(const struct command *cmd)
 {
-	printf("command\t%s\t%s\t%s\t%s\n", cmd->name, cmd->alias ? cmd->alias : "", cmd->args, cmd->summary);
+	printf("command\t%s\t%s\t%s\t%s\t%s\t%s\n", cmd->name, cmd->alias ? cmd->alias : "", cmd->args, cmd->summary,
+	       cmd->program ? cmd->program : "", cmd->origin ? "origin" : "");
 	for (const struct option_def *o = cmd->options; o->name; o++)
 		printf("option\t%s\t%.1s\t%s\t%s\n", o->name, o->letter ? &o->letter : "", o->arg ? o->arg : "",
 		       o->help);

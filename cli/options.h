@@ -39,7 +39,9 @@ struct command {
 	const char *examples;
 	const struct option_def *options; /* ends with a NULL name */
 	int (*run)(struct args *args);
-	int view; /* enum pw_view whose columns --columns has; 0: none */
+	int view;            /* enum pw_view whose columns --columns has; 0: none */
+	bool origin;         /* of a project that Pagewalk grew from: not among the commands that --help lists */
+	const char *program; /* the command is run under this name as well; may be NULL */
 };
 
 #define OPT(n, letter, arg, type, field, help)                           \
@@ -75,7 +77,7 @@ bool options_take_next(const struct command *cmd, const char *word);
 /* To standard output. */
 void options_help(const struct command *cmd);
 
-/* Machine-readable: "command NAME ALIAS", "option NAME LETTER ARG HELP", "column NAME HEAD DOC", by tabs. */
+/* Machine-readable: "command NAME ALIAS ARGS SUMMARY PROGRAM origin", "option NAME LETTER ARG HELP", "column NAME HEAD DOC", by tabs. */
 void options_dump(const struct command *cmd);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KALLOC: memory of the kernel's allocators, to see where they put it. */
+#include <linux/export.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -219,12 +220,21 @@ static u64 api_pa(void *at)
 	return page ? page_to_phys(page) + offset_in_page(at) : PAGEWALK_NONE;
 }
 
+int pw_kpage_at(u64 va, struct pagewalk_kpage *out)
+{
+	*out = (struct pagewalk_kpage){ .va = va, .pa = PAGEWALK_NONE };
+	out->api_pa = api_pa((void *)(unsigned long)va);
+	return walk_to(va, out);
+}
+EXPORT_SYMBOL_GPL(pw_kpage_at);
+
 /* Page n of all, counted through the CPUs' copies. */
 static int describe_page(const struct alloc *a, unsigned int n, struct pagewalk_kpage *out)
 {
 	unsigned int each = pages_of_one(a), skip = n / each, cpu = 0;
 	void *at = a->at;
 	u64 va;
+	int rc;
 
 	if (a->kind == PAGEWALK_KALLOC_PERCPU) {
 		for_each_possible_cpu(cpu) if (!skip--) break;
@@ -233,9 +243,9 @@ static int describe_page(const struct alloc *a, unsigned int n, struct pagewalk_
 	va = (unsigned long)at;
 	if (n % each)
 		va = (va & PAGE_MASK) + (u64)(n % each) * PAGE_SIZE;
-	*out = (struct pagewalk_kpage){ .va = va, .pa = PAGEWALK_NONE, .cpu = cpu };
-	out->api_pa = api_pa((void *)(unsigned long)va);
-	return walk_to(va, out);
+	rc = pw_kpage_at(va, out);
+	out->cpu = cpu;
+	return rc;
 }
 
 static int describe(const struct alloc *a, struct pagewalk_kalloc *k)

@@ -32,7 +32,10 @@ struct pw_file {
 
 extern bool pw_writable;
 
-/* What a write of any kind needs: 0, -EPERM, -EROFS. */
+/* What every call needs: 0, -EPERM. */
+int pw_may_look(void);
+
+/* What a write of any kind needs beside that: 0, -EPERM, -EROFS. */
 int pw_may_write(void);
 
 /* -------- ram.c -------- */
@@ -77,6 +80,19 @@ void pw_table_copy(struct mm_struct *mm, struct pagewalk_table_req *req, void *t
 
 /* The call's own part of a request is well-formed and all its addresses are RAM: 0, -EINVAL, -ENXIO. */
 int pw_table_check(struct pw_ram *ram, const struct pagewalk_table_req *req);
+
+/* -------- user.c -------- */
+
+/*
+ * Copies up to 64 KiB between a process's memory and a buffer of the kernel's, all or nothing; FOLL_WRITE: into
+ * the process, FOLL_FORCE: as ptrace may. The caller has an mm_users reference. 0, -EFAULT, -EINTR.
+ */
+int pw_user_copy(struct mm_struct *mm, u64 va, u8 *buf, unsigned int len, unsigned int gup_flags);
+
+/* -------- kalloc.c -------- */
+
+/* Where an address of the kernel's leads, by its tables and by its own functions: 0, -ENODATA. */
+int pw_kpage_at(u64 va, struct pagewalk_kpage *out);
 
 /* -------- the calls -------- */
 

@@ -26,6 +26,15 @@ MODULE_PARM_DESC(writable, "allow writing to physical memory, devices and other 
 #define GATE_PTRACE (1 << 1)
 #define GATE_WRITE  (1 << 2)
 
+int pw_may_look(void)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	/* The reason that /proc/kcore gives: forbidden at `confidentiality`. */
+	return security_locked_down(LOCKDOWN_KCORE) ? -EPERM : 0;
+}
+EXPORT_SYMBOL_GPL(pw_may_look);
+
 int pw_may_write(void)
 {
 	if (!capable(CAP_SYS_RAWIO))
@@ -35,17 +44,17 @@ int pw_may_write(void)
 	/* The reason that /dev/mem gives: forbidden from `integrity` on. */
 	return security_locked_down(LOCKDOWN_DEV_MEM);
 }
+EXPORT_SYMBOL_GPL(pw_may_write);
 
 static int pass(unsigned int gates)
 {
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
+	int rc = pw_may_look();
+
+	if (rc)
+		return rc;
 	if ((gates & GATE_RAWIO) && !capable(CAP_SYS_RAWIO))
 		return -EPERM;
 	if ((gates & GATE_PTRACE) && !capable(CAP_SYS_PTRACE))
-		return -EPERM;
-	/* The reason that /proc/kcore gives: forbidden at `confidentiality`. */
-	if (security_locked_down(LOCKDOWN_KCORE))
 		return -EPERM;
 	return gates & GATE_WRITE ? pw_may_write() : 0;
 }

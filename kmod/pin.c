@@ -3,6 +3,7 @@
  * Processes by pid, and those that a descriptor remembers. A pin is an mmgrab: the mm_struct and its pgd
  * stay, the memory does not, so that a paused reader keeps nothing from whoever needs it.
  */
+#include <linux/export.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
@@ -30,6 +31,7 @@ struct mm_struct *pw_mm_of_pid(u32 pid)
 	}
 	return mm;
 }
+EXPORT_SYMBOL_GPL(pw_mm_of_pid);
 
 u64 pw_pin_add(struct pw_file *f, struct mm_struct *mm)
 {

@@ -2,6 +2,7 @@
 /* READ_USER and WRITE_USER: memory of a process by its own addresses, as the process would use it. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
@@ -35,7 +36,7 @@ static void copy_pages(struct page **pages, u64 va, u8 *buf, unsigned int len, b
 }
 
 /* Pins all pages first; for writing, that breaks copy-on-write and refuses what may not be written. */
-static int copy_whole(struct mm_struct *mm, u64 va, u8 *buf, unsigned int len, unsigned int gup_flags)
+int pw_user_copy(struct mm_struct *mm, u64 va, u8 *buf, unsigned int len, unsigned int gup_flags)
 {
 	unsigned int n = ((va + len - 1) >> PAGE_SHIFT) - (va >> PAGE_SHIFT) + 1;
 	bool write = gup_flags & FOLL_WRITE;
@@ -56,6 +57,7 @@ static int copy_whole(struct mm_struct *mm, u64 va, u8 *buf, unsigned int len, u
 		unpin_user_pages_dirty_lock(pages, got, write && !rc);
 	return rc;
 }
+EXPORT_SYMBOL_GPL(pw_user_copy);
 
 /* One part of at most WHOLE bytes. */
 static int copy_part(struct mm_struct *mm, const struct pagewalk_user *u, u8 *buf, unsigned int len,
@@ -70,7 +72,7 @@ static int copy_part(struct mm_struct *mm, const struct pagewalk_user *u, u8 *bu
 	/* A part of its own: whoever has exited meanwhile has no memory any more. */
 	if (!mmget_not_zero(mm))
 		return -ESRCH;
-	rc = copy_whole(mm, u->va + u->done, buf, len, gup_flags);
+	rc = pw_user_copy(mm, u->va + u->done, buf, len, gup_flags);
 	mmput(mm);
 	if (!rc && !write && copy_to_user(ubuf, buf, len))
 		return -EFAULT;

@@ -3,6 +3,7 @@
  * WALK: the tables of a range, in steps. Between two steps nothing is held but the pin: where to go on
  * is an address and a depth in the caller's hands, and the way down to it is copied anew.
  */
+#include <linux/export.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -10,34 +11,11 @@
 
 #include "arch.h"
 #include "local.h"
+#include "walk.h"
 
 #define MAX_ROOM 4096
 #define ATTEMPTS 8
 #define MAX_HOLD 64 /* tables looked at in one hold of mmap_lock, recorded or not */
-
-/* One table on the way down from the root. */
-struct on_path {
-	u64 pa;
-	u64 word[PW_TABLE_BYTES / sizeof(u64)];
-};
-
-struct walk {
-	struct mm_struct *mm; /* NULL: the kernel's root */
-	u64 root;
-	u64 va, last;
-	unsigned int depth; /* tables above va that the caller has */
-	unsigned int levels;
-	unsigned int lowest; /* level that is wanted */
-	unsigned int loaded; /* tables of path[] that are those above va */
-	unsigned int failed; /* attempts at this place */
-	bool done;
-	bool settled; /* the lock is, or has to be, held for writing */
-	struct pw_ram ram;
-	unsigned int n, room; /* of the two below */
-	struct pagewalk_table record[PW_BATCH];
-	u8 page[PW_BATCH][PW_TABLE_BYTES];
-	struct on_path path[PW_DEPTH];
-};
 
 static unsigned int index_of(unsigned int depth, u64 va)
 {
@@ -55,18 +33,18 @@ static u64 last_of(u64 va, unsigned int depth)
 	return depth ? va | ((1ULL << arch_shift(depth - 1)) - 1) : ~0ULL;
 }
 
-static u64 *slot(struct walk *w, unsigned int depth)
+static u64 *slot(struct pw_walk *w, unsigned int depth)
 {
 	return &w->path[depth].word[index_of(depth, w->va)];
 }
 
-static u64 slot_pa(const struct walk *w, unsigned int depth)
+static u64 slot_pa(const struct pw_walk *w, unsigned int depth)
 {
 	return w->path[depth].pa + index_of(depth, w->va) * sizeof(u64);
 }
 
 /* The table at a depth above va as a request, by what is in path[]. */
-static void request(struct walk *w, unsigned int depth, u64 pa, struct pagewalk_table_req *req)
+static void request(struct pw_walk *w, unsigned int depth, u64 pa, struct pagewalk_table_req *req)
 {
 	unsigned int i;
 
@@ -79,7 +57,7 @@ static void request(struct walk *w, unsigned int depth, u64 pa, struct pagewalk_
 		};
 }
 
-static void record(struct walk *w, unsigned int depth, const struct pagewalk_table_req *req)
+static void record(struct pw_walk *w, unsigned int depth, const struct pagewalk_table_req *req)
 {
 	struct pagewalk_table *t = &w->record[w->n];
 
@@ -100,7 +78,7 @@ static void record(struct walk *w, unsigned int depth, const struct pagewalk_tab
 }
 
 /* On to the address after `last`, keeping what of path[] serves that as well. */
-static void move_on(struct walk *w, u64 last)
+static void move_on(struct pw_walk *w, u64 last)
 {
 	u64 va = arch_canonical(last + 1);
 	unsigned int d;
@@ -118,7 +96,7 @@ static void move_on(struct walk *w, u64 last)
 }
 
 /* Copies the table at depth w->loaded. False: the lock has to be held for writing first. */
-static bool load(struct walk *w)
+static bool load(struct pw_walk *w)
 {
 	unsigned int depth = w->loaded;
 	struct pagewalk_table_req req;
@@ -151,13 +129,13 @@ static bool load(struct walk *w)
 }
 
 /* Whether tables at a depth have nothing below that is wanted. */
-static bool is_lowest(const struct walk *w, unsigned int depth)
+static bool is_lowest(const struct pw_walk *w, unsigned int depth)
 {
 	return depth + 1 == arch_levels() || arch_level(depth + 1) < w->lowest;
 }
 
 /* Whether the entry for va in the lowest loaded table leads further down. */
-static bool leads_down(struct walk *w)
+static bool leads_down(struct pw_walk *w)
 {
 	unsigned int depth = w->loaded - 1;
 	u64 pa;
@@ -165,7 +143,7 @@ static bool leads_down(struct walk *w)
 	return !is_lowest(w, depth) && arch_is_table(depth, *slot(w, depth), &pa);
 }
 
-static void next_entry(struct walk *w)
+static void next_entry(struct pw_walk *w)
 {
 	unsigned int depth = w->loaded - 1;
 
@@ -179,7 +157,7 @@ static void next_entry(struct walk *w)
  * Until the stage is full, the range ends, enough was looked at, or the lock has to be held otherwise: that is
  * the return value.
  */
-static bool go(struct walk *w)
+static bool go(struct pw_walk *w)
 {
 	unsigned int looks = 0;
 
@@ -197,7 +175,7 @@ static bool go(struct walk *w)
 	return false;
 }
 
-static int go_with_lock(struct walk *w)
+static int go_with_lock(struct pw_walk *w)
 {
 	int rc = 0;
 
@@ -224,7 +202,42 @@ static int go_with_lock(struct walk *w)
 	return rc;
 }
 
-static int give_back(const struct walk *w, const struct pagewalk_walk *arg)
+struct pw_walk *pw_walk_new(struct mm_struct *mm, u64 root, u64 va, u64 last, unsigned int levels)
+{
+	struct pw_walk *w = kvmalloc(sizeof(*w), GFP_KERNEL);
+
+	if (!w)
+		return NULL;
+	memset(w, 0, offsetof(struct pw_walk, record));
+	w->mm = mm;
+	w->root = root;
+	w->va = va;
+	w->last = last;
+	w->levels = levels;
+	w->lowest = levels ? __ffs(levels) : 0;
+	return w;
+}
+EXPORT_SYMBOL_GPL(pw_walk_new);
+
+int pw_walk_step(struct pw_walk *w, unsigned int room)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	w->n = 0;
+	w->room = room;
+	return go_with_lock(w);
+}
+EXPORT_SYMBOL_GPL(pw_walk_step);
+
+void pw_walk_free(struct pw_walk *w)
+{
+	kvfree(w);
+}
+EXPORT_SYMBOL_GPL(pw_walk_free);
+
+/* -------- the call -------- */
+
+static int give_back(const struct pw_walk *w, const struct pagewalk_walk *arg)
 {
 	u64 at = arg->count;
 
@@ -236,16 +249,12 @@ static int give_back(const struct walk *w, const struct pagewalk_walk *arg)
 }
 
 /* Stage after stage into the caller's room; *arg says how far that came. */
-static int fill(struct walk *w, struct pagewalk_walk *arg)
+static int fill(struct pw_walk *w, struct pagewalk_walk *arg)
 {
 	int rc = 0;
 
 	while (!w->done && arg->count < arg->room) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		w->n = 0;
-		w->room = min_t(unsigned int, PW_BATCH, arg->room - arg->count);
-		rc = go_with_lock(w);
+		rc = pw_walk_step(w, min_t(unsigned int, PW_BATCH, arg->room - arg->count));
 		if (!rc)
 			rc = give_back(w, arg);
 		if (rc)
@@ -279,28 +288,11 @@ static int whose(struct pw_file *f, struct pagewalk_walk *arg, struct mm_struct 
 	return 0;
 }
 
-static struct walk *new_walk(const struct pagewalk_walk *arg, struct mm_struct *mm, u64 root)
-{
-	struct walk *w = kvmalloc(sizeof(*w), GFP_KERNEL);
-
-	if (!w)
-		return NULL;
-	memset(w, 0, offsetof(struct walk, record));
-	w->mm = mm;
-	w->root = root;
-	w->va = arg->va;
-	w->last = arg->last;
-	w->depth = arg->depth;
-	w->levels = arg->levels;
-	w->lowest = arg->levels ? __ffs(arg->levels) : 0;
-	return w;
-}
-
 int pw_walk(struct pw_file *f, void *varg)
 {
 	struct pagewalk_walk *arg = varg;
 	struct mm_struct *mm;
-	struct walk *w;
+	struct pw_walk *w;
 	u64 root;
 	int rc;
 
@@ -315,9 +307,11 @@ int pw_walk(struct pw_file *f, void *varg)
 	rc = whose(f, arg, &mm, &root);
 	if (rc)
 		return rc;
-	w = new_walk(arg, mm, root);
+	w = pw_walk_new(mm, root, arg->va, arg->last, arg->levels);
+	if (w)
+		w->depth = arg->depth;
 	rc = w ? fill(w, arg) : -ENOMEM;
-	kvfree(w);
+	pw_walk_free(w);
 	if (mm)
 		mmdrop(mm);
 	return rc;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* x86-64: AMD64 manual volume 2, chapter 5; Intel SDM volume 3, chapter 4. */
 #include <linux/cpufeature.h>
+#include <linux/export.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/smp.h>
@@ -20,16 +21,19 @@ unsigned int arch_levels(void)
 {
 	return pgtable_l5_enabled() ? 5 : 4;
 }
+EXPORT_SYMBOL_GPL(arch_levels);
 
 unsigned int arch_shift(unsigned int depth)
 {
 	return PAGE_SHIFT + 9 * (arch_levels() - 1 - depth);
 }
+EXPORT_SYMBOL_GPL(arch_shift);
 
 unsigned int arch_level(unsigned int depth)
 {
 	return depth ? arch_levels() - 1 - depth : PAGEWALK_LEVEL_PGD;
 }
+EXPORT_SYMBOL_GPL(arch_level);
 
 /* Bit 7 of a pmd or pud entry makes it a leaf; of a pte it is PAT, higher up it must be 0. */
 static bool is_huge(unsigned int level, u64 raw)
@@ -46,6 +50,7 @@ bool arch_is_table(unsigned int depth, u64 raw, u64 *pa)
 	*pa = raw & PTE_PFN_MASK;
 	return true;
 }
+EXPORT_SYMBOL_GPL(arch_is_table);
 
 bool arch_is_leaf(unsigned int depth, u64 raw, u64 *pa)
 {
@@ -57,6 +62,7 @@ bool arch_is_leaf(unsigned int depth, u64 raw, u64 *pa)
 	*pa = raw & PTE_PFN_MASK & ~((1ULL << arch_shift(depth)) - 1);
 	return true;
 }
+EXPORT_SYMBOL_GPL(arch_is_leaf);
 
 u64 arch_volatile(void)
 {
@@ -69,26 +75,31 @@ u64 arch_canonical(u64 va)
 
 	return (u64)((s64)(va << drop) >> drop);
 }
+EXPORT_SYMBOL_GPL(arch_canonical);
 
 bool arch_is_user(u64 va)
 {
 	return !(va >> 63);
 }
+EXPORT_SYMBOL_GPL(arch_is_user);
 
 u64 arch_root(const struct mm_struct *mm)
 {
 	return __pa(mm->pgd);
 }
+EXPORT_SYMBOL_GPL(arch_root);
 
 u64 arch_user_root(u64 root)
 {
 	return boot_cpu_has(X86_FEATURE_PTI) ? root | PAGE_SIZE : PAGEWALK_NONE;
 }
+EXPORT_SYMBOL_GPL(arch_user_root);
 
 u64 arch_kernel_root(void)
 {
 	return kernel_root;
 }
+EXPORT_SYMBOL_GPL(arch_kernel_root);
 
 /* The direct map hangs in all pgds by the same entry. */
 static bool is_kernel_root(u64 root)
@@ -167,6 +178,7 @@ unsigned int arch_phys_bits(void)
 {
 	return boot_cpu_data.x86_phys_bits;
 }
+EXPORT_SYMBOL_GPL(arch_phys_bits);
 
 int arch_info(struct pagewalk_info *info)
 {

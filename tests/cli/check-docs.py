@@ -13,8 +13,9 @@ import sys
 
 
 class Command:
-    def __init__(self, name, alias, args, summary):
+    def __init__(self, name, alias, args, summary, program, origin):
         self.name, self.alias, self.args, self.summary = name, alias, args, summary
+        self.program, self.origin = program, origin  # another name to run it by; whether --help leaves it out
         self.options, self.columns = [], []  # (name, letter, arg), name
 
 
@@ -51,10 +52,13 @@ def check_help(pagewalk, _root, c):
     options = re.findall(r"^  (?:-(\w), |    )--([\w-]+)(?: (\S+))? ", text, re.M)
     got = [(name, letter, arg) for letter, name, arg in options]
     faults = same("option", c.options, got)
+    listed = re.search(rf"^  {c.name} ", output(pagewalk, "--help"), re.M)
+    if bool(listed) == bool(c.origin):
+        faults.append("is among the commands of --help" if listed else "is not among the commands of --help")
     if "EXAMPLES\n  " not in text:
         faults.append("no EXAMPLES")
     examples = text.split("EXAMPLES\n")[-1]
-    if not re.search(rf"pagewalk ({c.name}|{c.alias or c.name})\b", examples):
+    if not re.search(rf"pagewalk ({c.name}|{c.alias or c.name})\b|\b{c.program or c.name} ", examples):
         faults.append("no example of the command itself")
     for line in text.splitlines():
         if len(line) > 110:
@@ -70,8 +74,7 @@ def check_man(_pagewalk, root, c):
     faults += same("column", c.columns, re.findall(r"^\*([\w-]+)\*$", section(text, "COLUMNS"), re.M))
     if f"pagewalk-{c.name} - {c.summary}" not in text:
         faults.append(f"NAME is not: {c.summary}")
-    if c.alias and f"*{c.alias}*" not in text:
-        faults.append(f"alias {c.alias} is not named")
+    faults += [f"{name} is not named" for name in (c.alias, c.program) if name and f"*{name}*" not in text]
     plain = re.sub(r"[*_]", "", section(text, "SYNOPSIS")).strip()
     if plain != f"pagewalk {c.name} [OPTION]... {c.args}".strip():
         faults.append(f"SYNOPSIS: {plain}")
@@ -79,8 +82,9 @@ def check_man(_pagewalk, root, c):
         if not section(text, word).strip():
             faults.append(f"no {word}")
     with open(os.path.join(root, "man", "pagewalk.1.scd"), encoding="utf-8") as f:
-        if f"*pagewalk-{c.name}*(1)" not in section(f.read(), "COMMANDS"):
-            faults.append("not among the COMMANDS of pagewalk(1)")
+        heading = "COMMANDS OF THE ORIGINS" if c.origin else "COMMANDS"
+        if f"*pagewalk-{c.name}*(1)" not in section(f.read(), heading):
+            faults.append(f"not among the {heading} of pagewalk(1)")
     return faults
 
 

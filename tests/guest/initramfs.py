@@ -29,6 +29,8 @@ BUSYBOX = "/bin/busybox"
 CHANNEL_MODULES = ("virtio_pci", "virtio_console")
 # Swap to compressed memory: lzo-rle is a module of its own up to 6.1.
 OPTIONAL_MODULES = ("zram", "lzo-rle")
+# Names under which pagewalk is installed as well.
+ORIGINS = ("memalloc", "pagetables", "dev_mem", "va2pa", "pagemap_dump")
 ETC = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n"
                   "other:x:1001:1001:other:/tmp:/bin/sh\n",
@@ -174,6 +176,11 @@ def module_closure(kernel, names):
     return order
 
 
+def module_path(name):
+    """Where a module lies below /lib/modules/VERSION: ours where DKMS puts what it builds."""
+    return f"updates/dkms/{name}.ko" if name in modules.MODULES else f"{name}.ko"
+
+
 @functools.cache
 def _applets():
     return subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split()
@@ -194,6 +201,8 @@ def build(kernel, files=(), wanted=()):
         c.file(path, text.encode())
     for name, path in programs().items():
         c.file(f"usr/bin/{name}", read(path), 0o755)
+    for name in ORIGINS:
+        c.link(f"usr/bin/{name}", "pagewalk")
 
     root = f"lib/modules/{kernel.version}"
     early = [n for n, _, _ in module_closure(kernel, CHANNEL_MODULES)]
@@ -201,8 +210,8 @@ def build(kernel, files=(), wanted=()):
     dep = ""
     optional = [m for m in OPTIONAL_MODULES if m.replace("-", "_") in _module_files(kernel)]
     for name, data, depends in module_closure(kernel, [*CHANNEL_MODULES, *optional, *wanted]):
-        c.file(f"{root}/{name}.ko", data)
-        dep += f"{name}.ko: {' '.join(f'{d}.ko' for d in depends)}\n"
+        c.file(f"{root}/{module_path(name)}", data)
+        dep += f"{module_path(name)}: {' '.join(map(module_path, depends))}\n"
     c.file(f"{root}/modules.dep", dep.encode())
 
     for entry in files:

@@ -12,6 +12,18 @@ def with_module(options):
     return {**options, "modules": (*options.get("modules", ()), "pagewalk")}
 
 
+# With the interfaces of the origins, for load_origins().
+ORIGINS = {"modules": ("pagewalk_origins",)}
+
+
+def load_origins(g, writable=False, **parameters):
+    """Loads pagewalk_origins.ko anew, with module parameters, on top of pagewalk.ko."""
+    if g.run(["test", "-d", "/sys/module/pagewalk_origins"])[0] == 0:
+        g.check(["rmmod", "pagewalk_origins"])
+    load(g, writable)
+    g.check(["modprobe", "pagewalk_origins", *(f"{k}={v}" for k, v in parameters.items())])
+
+
 def load(g, writable=False):
     """Loads the module, anew if it is there with the other setting."""
     want = b"Y" if writable else b"N"
@@ -19,6 +31,7 @@ def load(g, writable=False):
     if rc == 0 and out.strip() == want:
         return
     if rc == 0:
+        g.run(["rmmod", "pagewalk_origins"])
         g.check(["rmmod", "pagewalk"])
     g.check(["modprobe", "pagewalk", f"writable={int(writable)}"])
 

@@ -148,7 +148,8 @@ def headers(kernel):
 
 @dataclass(frozen=True)
 class Module:
-    """One that is built here: its file's name, its source folders as (folder of the tree, folder of the build)."""
+    """One that is built here: its file, its source folders as (folder of the tree, folder of the build).
+    Those of the same sources come from one build."""
 
     file: str
     folders: tuple
@@ -159,6 +160,7 @@ PAGEWALK = (("kmod", ""), ("include/uapi", "include/uapi"))
 MODULES = {
     "pagewalk": Module("pagewalk.ko", PAGEWALK),
     "pagewalk_check": Module("pagewalk.ko", PAGEWALK, "PAGEWALK_CHECK"),  # checks itself
+    "pagewalk_origins": Module("origins/pagewalk_origins.ko", PAGEWALK),
     "planted": Module("planted.ko", (("tests/guest/planted", ""),)),
 }
 
@@ -220,9 +222,12 @@ def build(kernel, name="pagewalk", sparse=False, force=False):
             raise BuildError("sparse did not run: is the package sparse installed?")
         if rc or WARNING.search(log):
             raise BuildError(f"{module.file} for {kernel.version}: exit {rc}\n{log[-4000:]}")
-        os.makedirs(directory, exist_ok=True)
-        shutil.copy(os.path.join(tmp, module.file), ko + ".tmp")
-        os.rename(ko + ".tmp", ko)
+        for m in MODULES.values():
+            if (m.folders, m.define) == (module.folders, module.define):
+                to = os.path.join(directory, m.file)
+                os.makedirs(os.path.dirname(to), exist_ok=True)
+                shutil.copy(os.path.join(tmp, m.file), to + ".tmp")
+                os.rename(to + ".tmp", to)
         with open(os.path.join(directory, "build.log"), "w", encoding="utf-8") as f:
             f.write(log)
     finally:

@@ -27,9 +27,10 @@ def assert_watching(g):
 
 
 def finish(g):
-    """The end of a guest's use: pagewalk.ko goes, and nothing of it is left."""
-    if g.run(["test", "-d", "/sys/module/pagewalk"])[0] == 0:
-        g.check(["rmmod", "pagewalk"])
+    """The end of a guest's use: our modules go, and nothing of them is left."""
+    for module in ("pagewalk_origins", "pagewalk"):
+        if g.run(["test", "-d", f"/sys/module/{module}"])[0] == 0:
+            g.check(["rmmod", module])
     if b"[none]" not in g.check(["cat", "/sys/kernel/security/lockdown"]):
         return  # debugfs is shut, after a test of just that
     assert_watching(g)
