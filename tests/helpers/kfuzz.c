@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kfuzz CALLS SEED [write]: random and mutated calls of /dev/pagewalk. Without `write` the module has writable=0 and
+ * kfuzz CALLS SEED [write|drop]: random and mutated calls of /dev/pagewalk. Without `write` the module has writable=0 and
  * everything is tried. With it, what a write may reach is limited to memory of our own that is locked (by PID, and by
  * the physical frames that the module itself names for it) or to what has to be refused: other sources of targets would
  * be damage, not findings.
  *
  * Every struct starts out valid; then, in half of the calls, members are replaced by random or nasty values. What
- * comes back is judged: an errno that the call's documentation does not name is wrong. Prints a line a call,
+ * comes back is judged: an errno that the call's documentation does not name is wrong. With `drop` the device is
+ * opened first, then all privilege given up: whatever is asked then, EPERM is the only right answer. Prints a line a call,
  * "CALL calls N ok N" with the counts of each errno, and "wrong N"; exit status 1 if anything was wrong.
  */
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "uapi/pagewalk.h"
@@ -65,7 +66,7 @@ union args {
 };
 
 static uint64_t state;
-static int fd, writing;
+static int fd, writing, dropped;
 static unsigned char *own; /* OWN locked pages */
 static uint64_t frame[OWN];
 static uint64_t self_root, kernel_root, pin;
@@ -402,9 +403,11 @@ static int set_up(void)
 		return -1;
 	memset(own, 1, OWN * PAGE);
 	child = fork();
-	if (!child)
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
+	}
 	fd = open("/dev/pagewalk", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
@@ -413,11 +416,21 @@ static int set_up(void)
 	return find_frames();
 }
 
+/* Without privilege no call gets as far as looking at what it was given. */
+static void judge_dropped(unsigned nr)
+{
+	for (int e = 0; e < 200; e++)
+		if (e != (nr ? EPERM : ENOTTY))
+			wrong += count[nr][e];
+}
+
 static int report(unsigned long calls)
 {
 	for (unsigned nr = 0; nr < CALLS; nr++) {
 		unsigned long sum = 0;
 
+		if (dropped)
+			judge_dropped(nr);
 		for (int e = 0; e < 200; e++)
 			sum += count[nr][e];
 		printf("%s calls %lu ok %lu", names[nr], sum, count[nr][0]);
@@ -433,28 +446,25 @@ static int report(unsigned long calls)
 int main(int argc, char **argv)
 {
 	unsigned long calls = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
-	int rc;
 
 	if (argc < 3)
 		return 2;
 	state = strtoull(argv[2], NULL, 10) * 0x9e3779b97f4a7c15 | 1;
-	writing = argc > 3;
-	if (set_up()) {
+	writing = argc > 3 && !strcmp(argv[3], "write");
+	dropped = argc > 3 && !strcmp(argv[3], "drop");
+	if (set_up() || (dropped && setresuid(1000, 1000, 1000))) {
 		perror("kfuzz");
 		return 3;
 	}
 	for (unsigned long i = 0; i < calls; i++) {
 		one();
 		/* Allocations pile up with the descriptor. */
-		if (i % 20000 == 19999) {
+		if (i % 20000 == 19999 && !dropped) {
 			close(fd);
 			fd = open("/dev/pagewalk", O_RDWR | O_CLOEXEC);
 			alloc_id = 0;
 			pin = 0;
 		}
 	}
-	rc = report(calls);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	return rc;
+	return report(calls);
 }
