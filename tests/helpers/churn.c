@@ -147,7 +147,7 @@ static char *make_sentinel(size_t len)
 	/* A child would share the pages, and fork() would take their write permission for it. */
 	madvise(p, len, MADV_DONTFORK);
 	for (size_t i = 0; i < len; i += PAGE)
-		p[i] = 1;
+		*(uintptr_t *)(p + i) = (uintptr_t)(p + i); /* each page says where it is */
 	/* Reclaim must not touch it either; without the right to lock, it is likely not to. */
 	mlock(p, len);
 	return p;
