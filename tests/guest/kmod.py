@@ -83,6 +83,22 @@ class Kio:
         self.process.wait(30)
 
 
+class Storm(Kio):
+    """A kio that makes one call over and over until it is asked to finish; kio.c says how addresses vary."""
+
+    def __init__(self, g, *call):
+        super().__init__(g)
+        self.process.write((" ".join(["storm", *words(call)]) + "\n").encode())
+
+    def finish(self):
+        """({outcome: how often}, successes with other data than the first)"""
+        self.close()
+        said = self.process.stdout[self._at:].decode()
+        assert self.process.rc == 0 and said.startswith("ok"), (self.process.rc, said)
+        r = Reply(said)
+        return {k: int(v, 16) for k, v in r.values.items() if k not in ("calls", "differ")}, r.differ
+
+
 def kio(g, *call, **how):
     """One call of a kio of its own."""
     _, out, err = g.run(["kio", *words(call)], **how)

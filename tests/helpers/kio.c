@@ -15,11 +15,17 @@
  *	kalloc KIND BYTES    kdesc ID FIRST ROOM    kfree ID
  *	raw NR SIZE BYTES               a call whose struct of SIZE (as it says itself) begins with DATA after that
  *	drop CAP                        gives up a capability (its number)
+ *	storm CALL...                   makes one of the calls above until the next line or the end of input; a number
+ *	                                N+M is each time another multiple of 8 from N on, below N + M
  *	quit
+ *
+ * A storm answers how often each outcome was seen (a table's status counts as one), and in how many successes the
+ * data was not that of the first.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,13 +43,33 @@ static int fd;
 static unsigned char *data;
 static uint64_t arg[MAX_ARGS];
 static char *word[MAX_ARGS];
+static const char *outcome; /* of the last call: "ok", or an errno's name */
+
+static struct {
+	int on;
+	uint64_t random;
+	unsigned long calls, sums, differ; /* answers with data, and those of them that are not like the first */
+	uint64_t first;
+	struct {
+		const char *outcome;
+		unsigned long n;
+	} tally[16];
+} storm;
 
 static void ok_or_err(int rc)
 {
+	outcome = rc ? strerrorname_np(errno) : "ok";
 	if (rc)
-		printf("err %s", strerrorname_np(errno));
+		printf("err %s", outcome);
 	else
 		printf("ok");
+}
+
+/* What has no errno, but a status in the answer. */
+static void status(int rc)
+{
+	if (rc)
+		outcome = strerrorname_np(-rc);
 }
 
 static size_t unhex(const char *text)
@@ -58,20 +84,32 @@ static size_t unhex(const char *text)
 	return n;
 }
 
-static void hex(size_t n)
-{
-	printf(" data=");
-	for (size_t i = 0; i < n; i++)
-		printf("%02x", data[i]);
-}
-
 static uint64_t sum(const unsigned char *at, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325;
+	uint64_t h = 0xcbf29ce484222325, piece;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ at[i]) * 0x100000001b3;
+	for (; n >= sizeof(piece); n -= sizeof(piece), at += sizeof(piece)) {
+		memcpy(&piece, at, sizeof(piece));
+		h = (h ^ piece) * 0x100000001b3;
+	}
+	for (; n; n--)
+		h = (h ^ *at++) * 0x100000001b3;
 	return h;
+}
+
+/* Of n bytes of data, `shown` are printed; in a storm all are compared. */
+static void hex(size_t n, size_t shown)
+{
+	if (storm.on) {
+		uint64_t s = sum(data, n);
+
+		storm.first = storm.sums++ ? storm.first : s;
+		storm.differ += s != storm.first;
+		return;
+	}
+	printf(" data=");
+	for (size_t i = 0; i < shown; i++)
+		printf("%02x", data[i]);
 }
 
 #define SHOW(s, member) printf(" " #member "=%llx", (unsigned long long)(s).member)
@@ -109,7 +147,7 @@ static void do_walk(void)
 	struct pagewalk_table *t = calloc(w.room ? w.room : 1, sizeof(*t));
 	unsigned char *pages = aligned_alloc(4096, (w.room ? w.room : 1) * 4096UL);
 	unsigned long calls = 0, n = 0, locked = 0, bad = 0;
-	int rc;
+	int rc, first_bad = 0;
 
 	w.tables = (uintptr_t)t;
 	w.pages = (uintptr_t)pages;
@@ -122,10 +160,12 @@ static void do_walk(void)
 			       (unsigned long long)sum(pages + i * 4096UL, 4096));
 			locked += t[i].flags & PAGEWALK_TABLE_LOCKED;
 			bad += t[i].status != 0;
+			first_bad = first_bad ?: t[i].status;
 		}
 		n += w.count;
 	} while (!rc && !w.done);
 	ok_or_err(rc);
+	status(first_bad);
 	printf(" tables=%lx locked=%lx bad=%lx calls=%lx", n, locked, bad, calls);
 	SHOW(w, pin);
 	free(t);
@@ -142,6 +182,7 @@ static void do_tables(int n)
 	for (int i = 3; i + 2 < n && req.nlinks < 4; i += 3)
 		req.link[req.nlinks++] = (struct pagewalk_link){ arg[i], arg[i + 1], arg[i + 2] };
 	ok_or_err(ioctl(fd, PAGEWALK_READ_TABLES, &r));
+	status(req.status);
 	printf(" status=%d flags=%x", req.status, req.flags);
 	if (!req.status)
 		printf(" sum=%llx", (unsigned long long)sum(data, req.bytes));
@@ -161,7 +202,7 @@ static void do_phys(int write)
 	ok_or_err(rc);
 	SHOW(p, done);
 	if (!rc && !write)
-		hex(len);
+		hex(len, len);
 }
 
 static void do_user(int write)
@@ -178,7 +219,7 @@ static void do_user(int write)
 	ok_or_err(rc);
 	SHOW(u, done);
 	if (!rc && !write)
-		hex(len < 256 ? len : 256);
+		hex(len, len < 256 ? len : 256);
 }
 
 static void do_kalloc(uint32_t op)
@@ -242,13 +283,9 @@ static int split(char *line)
 	return n;
 }
 
-static int run(char *line)
+/* The call by its name, and its n arguments. */
+static int call(const char *name, int n)
 {
-	char name[16] = "";
-	int n;
-
-	sscanf(line, "%15s", name);
-	n = split(line);
 	if (!strcmp(name, "info"))
 		do_info();
 	else if (!strcmp(name, "root"))
@@ -272,6 +309,74 @@ static int run(char *line)
 	else if (!strcmp(name, "drop"))
 		do_drop();
 	else
+		return 0;
+	return 1;
+}
+
+/* The arguments anew, with a choice made where there is one. */
+static void choose(int n)
+{
+	for (int i = 0; i < n; i++) {
+		char *plus = strchr(word[i], '+');
+		uint64_t *r = &storm.random;
+
+		if (!plus)
+			continue;
+		*r ^= *r << 13;
+		*r ^= *r >> 7;
+		*r ^= *r << 17;
+		arg[i] = strtoull(word[i], NULL, 16) + *r % strtoull(plus, NULL, 16) / 8 * 8;
+	}
+}
+
+static void count(void)
+{
+	size_t i = 0;
+
+	while (storm.tally[i].n && strcmp(storm.tally[i].outcome, outcome) && i < 15)
+		i++;
+	storm.tally[i].outcome = outcome;
+	storm.tally[i].n++;
+	storm.calls++;
+}
+
+static int do_storm(int n)
+{
+	struct pollfd input = { .fd = 0, .events = POLLIN };
+	FILE *out = stdout, *nowhere = fopen("/dev/null", "w");
+	const char *name = word[0];
+
+	if (!nowhere || !name)
+		return 0;
+	memmove(word, word + 1, sizeof(word) - sizeof(word[0]));
+	memmove(arg, arg + 1, sizeof(arg) - sizeof(arg[0]));
+	memset(&storm, 0, sizeof(storm));
+	storm.random = 0x9e3779b97f4a7c15 ^ (uint64_t)getpid();
+	storm.on = 1;
+	stdout = nowhere;
+	do {
+		choose(n - 1);
+		if (!call(name, n - 1))
+			return 0;
+		count();
+	} while (!poll(&input, 1, 0));
+	stdout = out;
+	storm.on = 0;
+	fclose(nowhere);
+	printf("ok calls=%lx differ=%lx", storm.calls, storm.differ);
+	for (size_t i = 0; i < 16 && storm.tally[i].n; i++)
+		printf(" %s=%lx", storm.tally[i].outcome, storm.tally[i].n);
+	return 1;
+}
+
+static int run(char *line)
+{
+	char name[16] = "";
+	int n;
+
+	sscanf(line, "%15s", name);
+	n = split(line);
+	if (!(strcmp(name, "storm") ? call(name, n) : do_storm(n)))
 		return 0;
 	printf("\n");
 	fflush(stdout);
