@@ -50,7 +50,7 @@ struct pw_ram {
 /* Whether all of len bytes from pa are RAM that the kernel uses. */
 bool pw_ram_has(struct pw_ram *ram, u64 pa, u64 len);
 
-/* Whether none of them is. */
+/* Whether none of them is, nor can be while it is mapped: all of them are something else's. */
 bool pw_ram_apart(u64 pa, u64 len);
 
 /* Copies from RAM through the direct map; never faults: -EFAULT. The caller has checked that it is RAM. */

@@ -164,11 +164,11 @@ static int mmio(struct pagewalk_phys *p, u8 *page, bool write)
 
 	if (p->len > MAX_MMIO || !p->width)
 		return -EINVAL;
+	if (write && copy_from_user(page, ubuf, p->len))
+		return -EFAULT;
 	/* ioremap() warns, with a backtrace, of RAM and of addresses that no CPU has. */
 	if ((p->pa + p->len - 1) >> arch_phys_bits() || !pw_ram_apart(p->pa, p->len))
 		return -ENXIO;
-	if (write && copy_from_user(page, ubuf, p->len))
-		return -EFAULT;
 	at = ioremap(p->pa, p->len);
 	if (!at)
 		return -EBUSY;

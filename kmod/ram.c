@@ -61,13 +61,28 @@ bool pw_ram_has(struct pw_ram *ram, u64 pa, u64 len)
 	return true;
 }
 
+static bool page_apart(u64 page)
+{
+	/*
+	 * Where no resource is, a DIMM may be plugged while the page is mapped. iounmap() then takes it for RAM, which
+	 * it marks in a struct page that is not there yet. Within a resource RAM can appear only if that is a window
+	 * made for memory (CXL, soft reserved), at the user's command.
+	 */
+	if (region_intersects(page, PAGE_SIZE, IORESOURCE_MEM, IORES_DESC_NONE) == REGION_DISJOINT)
+		return false;
+	/* Nor what is no RAM of ours any more or not yet, or somebody's memory by another name. */
+	return region_intersects(page, PAGE_SIZE, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) == REGION_DISJOINT &&
+	       !pfn_valid(PHYS_PFN(page));
+}
+
 bool pw_ram_apart(u64 pa, u64 len)
 {
-	u64 first = pa & PAGE_MASK, end = PAGE_ALIGN(pa + len);
+	u64 at;
 
-	/* Nor what is no RAM of ours any more or not yet, or somebody's memory by another name. */
-	return region_intersects(first, end - first, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) == REGION_DISJOINT &&
-	       !pfn_valid(PHYS_PFN(first)) && !pfn_valid(PHYS_PFN(end - 1));
+	for (at = pa & PAGE_MASK; at < pa + len; at += PAGE_SIZE)
+		if (!page_apart(at))
+			return false;
+	return true;
 }
 
 int pw_ram_read(u64 pa, void *to, size_t len)

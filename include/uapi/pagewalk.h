@@ -200,8 +200,9 @@ struct pagewalk_read_tables {
  * and writable=1, and is refused under lockdown=integrity.
  *
  * ENXIO: part of the range is not RAM (with MMIO: part of it is, or it is beyond what the CPU can
- * address). EFAULT: memory that the kernel itself cannot read or write there: its own text and
- * read-only data, guard and poisoned pages. EBUSY: MMIO cannot be mapped. Each write is logged.
+ * address, or a page of it is nothing in /proc/iomem, where RAM may be plugged). EFAULT: memory that
+ * the kernel itself cannot read or write there: its own text and read-only data, guard and poisoned
+ * pages; RAM that has just been unplugged. EBUSY: MMIO cannot be mapped. Each write is logged.
  * On failure `done` says how much was done before.
  */
 
