@@ -225,9 +225,10 @@ def build(kernel, name="pagewalk", sparse=False, force=False):
         for m in MODULES.values():
             if (m.folders, m.define) == (module.folders, module.define):
                 to = os.path.join(directory, m.file)
+                mine = f"{to}.{os.getpid()}"  # guests of the same kernel may be built for at the same time
                 os.makedirs(os.path.dirname(to), exist_ok=True)
-                shutil.copy(os.path.join(tmp, m.file), to + ".tmp")
-                os.rename(to + ".tmp", to)
+                shutil.copy(os.path.join(tmp, m.file), mine)
+                os.rename(mine, to)
         with open(os.path.join(directory, "build.log"), "w", encoding="utf-8") as f:
             f.write(log)
     finally:
