@@ -50,7 +50,7 @@ def parse(args):
             usage(f"what is {a!r}?")
         else:
             series = a
-    m = re.match(r"^(\d+\.\d+|newest|debug)(?:-([45]))?$", series or "")
+    m = re.match(r"^(\d+\.\d+(?:\+\w+)?|newest|debug)(?:-([45]))?$", series or "")
     if not m:
         usage("a kernel series is wanted, such as 6.12 or 6.12-4" if not series else f"{series!r} is no series")
     for f in files:

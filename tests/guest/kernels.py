@@ -26,11 +26,12 @@ from dataclasses import dataclass
 
 from apt import TRIES, AptError, Suite, say
 
-# Where a series lives, best first. `newest` is whatever is newest in the suite.
+# Where a series lives, best first. `newest` is whatever is newest in the suite; +deb13 says whose build it is.
 SUITES = {
     "5.10": ["bullseye-security", "bullseye"],
     "6.1": ["bookworm-security", "bookworm"],
     "6.12": ["bookworm-security", "trixie-security", "trixie"],
+    "6.12+deb13": ["trixie-security", "trixie"],
     "7.2": ["trixie-backports", "sid"],
     "7.3": ["trixie-backports", "sid"],
     "newest": ["trixie-backports"],
@@ -101,11 +102,14 @@ def abi_key(abi):
 def _candidates(names, series, flavour):
     """{abi: [package]} of the kernels of a series among package names."""
     found = {}
+    number, plus, whose = series.partition("+")
     for name in names:
         m = NAME.match(name)
         if not m or (m["flavour"] == "cloud-") != (flavour == "cloud"):
             continue
-        if series != "newest" and not re.match(rf"{re.escape(series)}(?![\d])", m["abi"]):
+        if number != "newest" and not re.match(rf"{re.escape(number)}(?![\d])", m["abi"]):
+            continue
+        if not m["abi"].endswith(plus + whose):
             continue
         found.setdefault(m["abi"], []).append(name)
     return found
