@@ -25,7 +25,8 @@ static int see_extent(struct resource *res, void *arg)
 
 	if (res->end < l->pa)
 		return 0;
-	l->found = (struct pw_extent){ res->start, res->end + 1 };
+	/* Whole pages: of another the rest is something else. */
+	l->found = (struct pw_extent){ PAGE_ALIGN(res->start), (res->end + 1) & PAGE_MASK };
 	return 1;
 }
 
