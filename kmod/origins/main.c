@@ -11,7 +11,9 @@
 static const struct origin {
 	int (*start)(void);
 	void (*stop)(void);
-} origins[] = {};
+} origins[] = {
+	{ vm_hacks_start, vm_hacks_stop },
+};
 
 static void stop(unsigned int n)
 {

@@ -8,4 +8,8 @@
 #include "../local.h"
 #include "../walk.h"
 
+/* /sys/kernel/debug/pagetables */
+int vm_hacks_start(void);
+void vm_hacks_stop(void);
+
 #endif
