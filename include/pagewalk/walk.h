@@ -76,6 +76,8 @@ struct pw_walk_opts {
 	unsigned attempts;  /* for a table whose chain changes; 0: 8 */
 	uint64_t budget;    /* table visits; 0: twice the RAM's pages, or 1 << 24 */
 	bool fold_aliases;
+	unsigned depth; /* levels that are looked at, from the root; table entries of the last are steps with
+			   nothing below. 0: all */
 };
 
 struct pw_walk_stats {

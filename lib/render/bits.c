@@ -58,6 +58,25 @@ void pw_out_bits(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_ent
 	}
 }
 
+void pw_out_flags(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e)
+{
+	size_t start = o->len;
+
+	if (e->has_swap)
+		swap_words(o, start, e);
+	for (size_t i = 0; i < mmu->arch->nattrs; i++)
+		if (e->attrs & UINT64_C(1) << i)
+			word(o, start, mmu->arch->attrs[i].name);
+	if (e->key) {
+		word(o, start, "key=");
+		pw_out_dec(o, e->key);
+	}
+	if (e->reserved) {
+		word(o, start, "RESERVED=0x");
+		pw_out_hex(o, e->reserved);
+	}
+}
+
 void pw_json_attrs(struct pw_json *j, const struct pw_mmu *mmu, uint64_t attrs)
 {
 	pw_json_begin(j, "attrs", '[');

@@ -10,6 +10,9 @@
 /* "A D soft-dirty key=0 WB": what perm, size and kind do not say already. */
 void pw_out_bits(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e);
 
+/* "present write user accessed dirty nx": every one. */
+void pw_out_flags(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e);
+
 /* "attrs":["present","write",...] plus "key", "memtype", "swap":{"type","offset"}, "reserved" where they apply. */
 void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_entry *e);
 

@@ -398,6 +398,60 @@ static void kpage(struct pw_render *r, const struct pw_kpage *p)
 	pw_json_close(&j);
 }
 
+static void pagetables_level(struct pw_render *r, const struct pw_rec_pagetables *p, enum pw_level level)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "level");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_str(&j, "level", pw_level_name(level));
+	pw_json_num(&j, "tables", p->tables[level]);
+	for (unsigned kind = PW_TABLE; kind <= PW_SOFT; kind++)
+		pw_json_num(&j, pw_kind_name(kind), p->entries[level][kind]);
+	pw_json_close(&j);
+}
+
+static void pagetables_size(struct pw_render *r, const struct pw_rec_pagetables *p, const struct pw_mode_level *lv)
+{
+	uint64_t pages = p->entries[lv->level][PW_LEAF];
+	struct pw_json j;
+
+	if (lv->level > PW_PUD)
+		return;
+	open_rec(r, &j, "pagesize");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_num(&j, "size", UINT64_C(1) << lv->shift);
+	pw_json_num(&j, "pages", pages);
+	pw_json_num(&j, "bytes", pages << lv->shift);
+	pw_json_close(&j);
+}
+
+static void pagetables_flag(struct pw_render *r, const struct pw_rec_pagetables *p, const char *name)
+{
+	const struct pw_mode *mode = p->mmu->mode;
+	struct pw_json j;
+
+	open_rec(r, &j, "flag");
+	pw_json_str(&j, "target", r->head.name);
+	pw_json_str(&j, "flag", name);
+	for (unsigned d = 0; d < p->depth; d++)
+		pw_json_num(&j, pw_level_name(mode->lv[d].level), pw_pagetables_flag(p, name, mode->lv[d].level));
+	pw_json_close(&j);
+}
+
+static void pagetables(struct pw_render *r, const struct pw_rec_pagetables *p)
+{
+	const struct pw_mode *mode = p->mmu->mode;
+	const char *name;
+
+	for (unsigned d = 0; d < p->depth; d++)
+		pagetables_level(r, p, mode->lv[d].level);
+	for (unsigned d = p->depth; d-- > 0;)
+		pagetables_size(r, p, &mode->lv[d]);
+	for (size_t i = 0; (name = pw_pagetables_next_flag(p, &i));)
+		pagetables_flag(r, p, name);
+}
+
 static void kalloc(struct pw_render *r, const struct pw_rec_kalloc *k)
 {
 	struct pw_json j;
@@ -454,6 +508,7 @@ const struct pw_render_ops pw_render_json = {
 	.source = source,
 	.memory = memory,
 	.kpage = kpage,
+	.pagetables = pagetables,
 	.decoded = decoded,
 	.end = end,
 };

@@ -91,6 +91,15 @@ struct pw_rec_kalloc {
 	size_t differing; /* pages of which the kernel's own functions say otherwise */
 };
 
+/* pagetables: how many entries of what kind, and with which flags, of the levels that were looked at. */
+struct pw_rec_pagetables {
+	const struct pw_mmu *mmu; /* of either half: only its mode and the names of its flags count */
+	unsigned depth;           /* levels from the root that were looked at */
+	uint64_t tables[PW_NLEVELS];
+	uint64_t entries[PW_NLEVELS][PW_SOFT + 1]; /* by enum pw_kind; those that are empty are not counted */
+	uint64_t flags[64][PW_NLEVELS];            /* by mmu->arch->attrs */
+};
+
 /* What the sums are of: all there is, one space of several, or, at the end, these together. */
 enum pw_end_of { PW_END_ALL, PW_END_SPACE, PW_END_STREAM };
 
@@ -126,6 +135,7 @@ struct pw_render_ops {
 	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
 	void (*memory)(struct pw_render *r, const struct pw_rec_memory *m);
 	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
+	void (*pagetables)(struct pw_render *r, const struct pw_rec_pagetables *p);
 	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
@@ -146,6 +156,7 @@ enum pw_view {
 	PW_VIEW_SOURCES,
 	PW_VIEW_DECODE,
 	PW_VIEW_KPAGES,
+	PW_VIEW_PAGETABLES,
 	PW_NVIEWS,
 };
 
@@ -167,6 +178,13 @@ struct pw_render {
 	bool hidden;  /* a frame was hidden */
 	bool between; /* a block was put: the next one starts with an empty line */
 };
+
+/*
+ * Flags by name, as some stand for more than one bit: the next one that some entry has, *i beginning at 0, or NULL; and
+ * how many entries of a level have it.
+ */
+const char *pw_pagetables_next_flag(const struct pw_rec_pagetables *p, size_t *i);
+uint64_t pw_pagetables_flag(const struct pw_rec_pagetables *p, const char *name, enum pw_level level);
 
 /* Chooses the columns of view: list NULL means the usual ones. -EINVAL with a text. */
 int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, struct pw_error *err);

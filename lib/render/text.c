@@ -13,10 +13,10 @@ static const struct {
 	const struct pw_column *col;
 	const size_t *n;
 } views[PW_NVIEWS] = {
-	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),  VIEW(PW_VIEW_TREE, tree),
-	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),    VIEW(PW_VIEW_PROCESSES, process),
-	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source), VIEW(PW_VIEW_DECODE, decode),
-	VIEW(PW_VIEW_KPAGES, kpage),
+	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),         VIEW(PW_VIEW_TREE, tree),
+	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),           VIEW(PW_VIEW_PROCESSES, process),
+	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source),        VIEW(PW_VIEW_DECODE, decode),
+	VIEW(PW_VIEW_KPAGES, kpage),   VIEW(PW_VIEW_PAGETABLES, pagetables),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -283,7 +283,8 @@ static void set_stream_widths(struct pw_render *r)
 
 static bool streams(enum pw_view view)
 {
-	return view == PW_VIEW_RUNS || view == PW_VIEW_ENTRIES || view == PW_VIEW_TREE || view == PW_VIEW_BRIEF;
+	return view == PW_VIEW_RUNS || view == PW_VIEW_ENTRIES || view == PW_VIEW_TREE || view == PW_VIEW_BRIEF ||
+	       view == PW_VIEW_PAGETABLES;
 }
 
 static void begin(struct pw_render *r)
@@ -532,6 +533,7 @@ const struct pw_render_ops pw_render_text = {
 	.source = source,
 	.memory = pw_text_memory,
 	.kpage = pw_text_kpage,
+	.pagetables = pw_text_pagetables,
 	.decoded = pw_text_decoded,
 	.end = end,
 };

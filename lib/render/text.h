@@ -8,9 +8,10 @@
 /* Column tables, by view. */
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
-	pw_kpage_columns[];
+	pw_kpage_columns[], pw_pagetables_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
-	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns;
+	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
+	pw_pagetables_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -23,6 +24,7 @@ void pw_text_hole(struct pw_render *r, const struct pw_hole *hole);
 void pw_text_translation(struct pw_render *r, const struct pw_translation *t);
 void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
+void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);
 void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
 
 /* "7f3a5c200000-7f3a5c400000" */

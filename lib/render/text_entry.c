@@ -7,6 +7,10 @@
 /* A label's text is its BITS cell. */
 static void put_label(struct pw_render *r, const struct pw_label *l)
 {
+	if (r->view == PW_VIEW_PAGETABLES) {
+		pw_out_flags(r->out, &l->piece->mmu, &l->entry);
+		return;
+	}
 	if (l->entry.kind == PW_PROTNONE)
 		pw_out_str(r->out, l->entry.attrs ? "protnone " : "protnone");
 	pw_out_bits(r->out, &l->piece->mmu, &l->entry);
@@ -131,6 +135,12 @@ static void c_points(struct pw_render *r, const void *rec)
 	pw_text_pa(r, e->pa, entry_of(rec)->kind == PW_LEAF);
 }
 
+static void c_place(struct pw_render *r, const void *rec)
+{
+	pw_out_pad(r->out, 2 * ((const struct pw_rec_entry *)rec)->depth);
+	c_index(r, rec);
+}
+
 #define TAIL()                                                                                   \
 	{ "index", "INDEX", "number of the slot in its table", 5, true, true, c_index },         \
 		{ "table", "TABLE", "physical address of the table", 12, false, true, c_table }, \
@@ -159,6 +169,17 @@ PW_COLUMNS(tree, { "va", "VA", "first address that the entry covers", 12, .put =
 	   { "perm", "PERM", "permissions by all levels; swap, soft: not in memory", 4, false, true, c_perm },
 	   { "pa", "PA", "physical address that it points to", 11, false, true, c_pa },
 	   { "size", "SIZE", "bytes that it covers", 4, true, true, c_size }, TAIL());
+
+PW_COLUMNS(pagetables, { "index", "INDEX", "number of the slot in its table, indented by level", 12, .put = c_place },
+	   { "pa", "PA", "physical address that it points to", 11, .put = c_pa },
+	   { "flags", "FLAGS", "all flags of the entry", 40, .put = c_bits },
+	   { "va", "VA", "first address that the entry covers", 12, false, true, c_va },
+	   { "level", "LEVEL", "level of the entry", 5, false, true, c_level },
+	   { "slot", "ENTRY AT", "physical address of the entry", 11, false, true, c_slot },
+	   { "raw", "RAW", "the entry's 64 bits", 18, false, true, c_raw },
+	   { "kind", "KIND", "table, leaf, protnone or soft", 8, false, true, c_kind },
+	   { "size", "SIZE", "bytes that it covers", 4, true, true, c_size },
+	   { "perm", "PERM", "permissions by all levels; swap, soft: not in memory", 4, false, true, c_perm });
 
 static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
 {
