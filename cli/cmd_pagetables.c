@@ -124,7 +124,8 @@ static int show(struct pagetables *p, const char *text)
 
 	if (rc)
 		return rc;
-	p->end.complete = p->end.has_walk = true;
+	p->end.complete = true;
+	p->end.has_walk = p->sums.depth == p->sums.mmu->mode->depth; /* else the sums are of a part */
 	rc = pw_walk(p->space, &opts, &visitor, p, &p->end.walk);
 	if (rc < 0)
 		session_cut(s, rc, p->space->title);

@@ -151,8 +151,10 @@ void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p)
 		end_row(r);
 	levels(r, p);
 	end_row(r);
-	sizes(r, p);
-	end_row(r);
+	if (p->mmu->mode->lv[p->depth - 1].level <= PW_PUD) {
+		sizes(r, p);
+		end_row(r);
+	}
 	flags(r, p);
 	if (!r->noheadings)
 		end_row(r);
