@@ -28,6 +28,10 @@ _pagewalk_options() {
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
+	pagetables)
+		echo '--no-kernel --no-user --stats --max-level --source --paging --json --output --columns --bytes --noheadings
+			--color --help -s -j -o -b -n -h'
+		;;
 	esac
 }
 
@@ -40,16 +44,20 @@ _pagewalk_columns() {
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
+	pagetables) echo 'index pa flags va level slot raw kind size perm' ;;
 	esac
 }
 
 _pagewalk_values() {
 	case $2 in
-	-s | --source) echo 'auto kmod bpf kcore pagemap' ;;
+	-s | --source)
+		echo 'auto kmod bpf kcore pagemap'
+		[ "$1" != pagetables ] || echo debugfs
+		;;
 	--paging) echo '4 5' ;;
 	-w | --width) echo '1 2 4 8' ;;
 	--color) echo 'auto always never' ;;
-	-l | --level) echo 'pgd p4d pud pmd pte' ;;
+	-l | --level | --max-level) echo 'pgd p4d pud pmd pte' ;;
 	--dialect) echo 'recent none soft-dirty uffd-wp devmap57 devmap58 saved-dirty noptishadow kernel-4k' ;;
 	--columns) _pagewalk_columns "$1" ;;
 	--sort)
@@ -74,7 +82,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc pagetables --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -92,7 +100,7 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur"; compgen -f -- "$cur")
 		return
 		;;
-	--paging | --color | --sort | -l | --level | -w | --width)
+	--paging | --color | --sort | -l | --level | --max-level | -w | --width)
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
 		return
 		;;
@@ -108,7 +116,7 @@ _pagewalk() {
 			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
-		translate | vtop | dump | vmas) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
+		translate | vtop | dump | vmas | pagetables) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
 		esac
 		;;
 	esac

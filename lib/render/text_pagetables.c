@@ -156,6 +156,7 @@ void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p)
 		end_row(r);
 	}
 	flags(r, p);
-	if (!r->noheadings)
+	/* The last line follows, if it is about all. */
+	if (!r->noheadings && p->depth == p->mmu->mode->depth)
 		end_row(r);
 }
