@@ -306,6 +306,17 @@ def test_each_reason_has_its_errno(g):
     h.process.wait(10)
     d.write(b"\n")
     assert d.wait(10)[0] == 1 and b"No such process" in d.stderr, d.stderr
+    # It has the same pid after exec, but another address space.
+    other = g.spawn(["sh", "-c", "echo up; read x; exec sleep 1000"], stdin=None)
+    other.wait_line(rb"up")
+    d = g.spawn(["sh", "-c", f"exec 3<>{DIR}/pgd; echo pid={other.pid} >&3; echo on; read x; cat <&3"], stdin=None)
+    d.wait_line(rb"on")
+    other.write(b"\n")
+    g.check(f"until grep -q sleep /proc/{other.pid}/comm; do sleep 0.1; done")
+    d.write(b"\n")
+    assert d.wait(10)[0] == 1 and b"No such process" in d.stderr, d.stderr
+    echo(g, other.pid, "pid")
+    assert isinstance(cat(g, "pgd"), tuple)
     echo(g, 0, "pid")
 
 

@@ -210,6 +210,7 @@ static void check_frames(const uint64_t *table, uint64_t va, const uint64_t *fra
 static int own(const char *seconds)
 {
 	static uint64_t frames[2][PAGES], first[2][LEVELS], page[512];
+	int chosen[LEVELS] = { -1, -1, -1, -1, -1 };
 	int pagemap = open("/proc/self/pagemap", O_RDONLY);
 
 	map_places();
@@ -220,14 +221,18 @@ static int own(const char *seconds)
 				die("pagemap");
 			frames[i][k] = (frames[i][k] & ((UINT64_C(1) << 55) - 1)) << 12;
 		}
-	for (unsigned long n = 0; !over(seconds); n++) {
-		int i = rnd(2), level = rnd(LEVELS), rc;
+	while (!over(seconds)) {
+		int level = rnd(LEVELS), i, rc;
 		uint64_t word;
 
 		if (fd[level] < 0)
 			continue;
-		/* 0 is the reader, which is the same process. */
-		select_by(fd[level], rnd(2) ? getpid() : 0, places[i]);
+		/* A selection lasts for some reads. 0 is the reader, which is the same process. */
+		if (chosen[level] < 0 || !rnd(4)) {
+			chosen[level] = rnd(2);
+			select_by(fd[level], rnd(2) ? getpid() : 0, places[chosen[level]]);
+		}
+		i = chosen[level];
 		rc = read_page(fd[level], page);
 		if (rc) {
 			printf("%s: %s\n", names[level], strerror(rc));
