@@ -11,6 +11,7 @@
 #endif
 
 #include <linux/mm.h>
+#include <linux/proc_fs.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
@@ -39,6 +40,16 @@ static inline long compat_pin_pages(struct mm_struct *mm, unsigned long va, unsi
 	return pin_user_pages_remote(mm, va, n, gup_flags, pages, NULL, locked);
 #else
 	return pin_user_pages_remote(mm, va, n, gup_flags, pages, locked);
+#endif
+}
+
+/* What a file of /proc was made with. */
+static inline void *compat_pde_data(const struct inode *inode)
+{
+#ifdef HAVE_PDE_DATA_MACRO_NAME
+	return PDE_DATA(inode);
+#else
+	return pde_data(inode);
 #endif
 }
 
