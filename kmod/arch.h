@@ -26,6 +26,18 @@ bool arch_is_table(unsigned int depth, u64 raw, u64 *pa);
 /* Whether an entry that is no table maps memory, and where that begins. */
 bool arch_is_leaf(unsigned int depth, u64 raw, u64 *pa);
 
+/* What a user entry is that is neither a table nor a leaf. */
+enum arch_absent {
+	ARCH_EMPTY,
+	ARCH_PROT_NONE, /* there is a page, and nobody may use it; NUMA hints are the same */
+	ARCH_SPLITTING, /* a huge page that is being split */
+	ARCH_SWAPPED,
+	ARCH_NOTE, /* the kernel's own: migration, poison, markers */
+	ARCH_OTHER,
+};
+
+enum arch_absent arch_absent(unsigned int depth, u64 raw);
+
 /* Bits that hardware sets by itself in an entry. */
 u64 arch_volatile(void);
 

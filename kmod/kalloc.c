@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KALLOC: memory of the kernel's allocators, to see where they put it. */
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -91,11 +92,24 @@ static void put_memory(struct alloc *a)
 	}
 }
 
+static bool reserve(const struct alloc *a)
+{
+	if (atomic64_add_return(cost(a), &all_bytes) <= MAX_ALL)
+		return true;
+	atomic64_sub(cost(a), &all_bytes);
+	return false;
+}
+
+static void unreserve(const struct alloc *a)
+{
+	atomic64_sub(cost(a), &all_bytes);
+}
+
 static void release(struct pw_file *f, struct alloc *a)
 {
 	list_del(&a->list);
 	f->alloc_bytes -= cost(a);
-	atomic64_sub(cost(a), &all_bytes);
+	unreserve(a);
 	put_memory(a);
 	kfree(a);
 }
@@ -136,14 +150,10 @@ static void tell(const struct alloc *a, struct pagewalk_kalloc *k)
 }
 
 /* Takes its part of both bounds; the descriptor's lock is held. */
-static bool reserve(struct pw_file *f, const struct alloc *a)
+static bool reserve_of_file(struct pw_file *f, const struct alloc *a)
 {
-	if (f->alloc_bytes + cost(a) > MAX_FILE)
+	if (f->alloc_bytes + cost(a) > MAX_FILE || !reserve(a))
 		return false;
-	if (atomic64_add_return(cost(a), &all_bytes) > MAX_ALL) {
-		atomic64_sub(cost(a), &all_bytes);
-		return false;
-	}
 	f->alloc_bytes += cost(a);
 	return true;
 }
@@ -165,7 +175,7 @@ static int allocate(struct pw_file *f, struct pagewalk_kalloc *k)
 	a->bytes = k->bytes;
 	a->id = f->last_alloc + 1;
 	INIT_LIST_HEAD(&a->list);
-	if (!reserve(f, a)) {
+	if (!reserve_of_file(f, a)) {
 		kfree(a);
 		return -ENOMEM;
 	}
@@ -179,6 +189,32 @@ static int allocate(struct pw_file *f, struct pagewalk_kalloc *k)
 	tell(a, k);
 	return 0;
 }
+
+/* -------- for other modules -------- */
+
+void *pw_kmem_new(u32 kind, u64 bytes)
+{
+	struct alloc a = { .kind = kind, .bytes = bytes };
+
+	if (kind == PAGEWALK_KALLOC_PERCPU || !bytes || !valid(kind, bytes))
+		return ERR_PTR(-EINVAL);
+	if (!reserve(&a))
+		return ERR_PTR(-ENOMEM);
+	get_memory(&a);
+	if (!a.at)
+		unreserve(&a);
+	return a.at ? a.at : ERR_PTR(-ENOMEM);
+}
+EXPORT_SYMBOL_GPL(pw_kmem_new);
+
+void pw_kmem_free(u32 kind, u64 bytes, void *at)
+{
+	struct alloc a = { .kind = kind, .bytes = bytes, .at = at };
+
+	unreserve(&a);
+	put_memory(&a);
+}
+EXPORT_SYMBOL_GPL(pw_kmem_free);
 
 /* -------- describing -------- */
 

@@ -61,6 +61,9 @@ int pw_ram_read(u64 pa, void *to, size_t len);
 /* The mm of process pid in the caller's namespace, by mmgrab: -ESRCH. */
 struct mm_struct *pw_mm_of_pid(u32 pid);
 
+/* That of a task, by mmgrab; NULL: it has none. */
+struct mm_struct *pw_mm_of_task(struct task_struct *task);
+
 /* Keeps a reference of its own; the new pin's number. */
 u64 pw_pin_add(struct pw_file *f, struct mm_struct *mm);
 
@@ -89,10 +92,17 @@ int pw_table_check(struct pw_ram *ram, const struct pagewalk_table_req *req);
  */
 int pw_user_copy(struct mm_struct *mm, u64 va, u8 *buf, unsigned int len, unsigned int gup_flags);
 
+/* Each write into a process goes to the log by this. */
+void pw_user_log(u32 pid, u64 va, u64 done, u64 len);
+
 /* -------- kalloc.c -------- */
 
 /* Where an address of the kernel's leads, by its tables and by its own functions: 0, -ENODATA. */
 int pw_kpage_at(u64 va, struct pagewalk_kpage *out);
+
+/* Zeroed memory of one of KALLOC's kinds, but PERCPU; errors are those of KALLOC. It counts for the bound of all descriptors. */
+void *pw_kmem_new(u32 kind, u64 bytes);
+void pw_kmem_free(u32 kind, u64 bytes, void *at);
 
 /* -------- the calls -------- */
 

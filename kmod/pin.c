@@ -10,10 +10,22 @@
 
 #include "local.h"
 
+struct mm_struct *pw_mm_of_task(struct task_struct *task)
+{
+	struct mm_struct *mm = get_task_mm(task);
+
+	if (mm) {
+		mmgrab(mm);
+		mmput(mm);
+	}
+	return mm;
+}
+EXPORT_SYMBOL_GPL(pw_mm_of_task);
+
 struct mm_struct *pw_mm_of_pid(u32 pid)
 {
-	struct mm_struct *mm = NULL;
 	struct task_struct *task;
+	struct mm_struct *mm;
 	struct pid *p;
 
 	if (!pid || pid > INT_MAX)
@@ -23,12 +35,8 @@ struct mm_struct *pw_mm_of_pid(u32 pid)
 	put_pid(p);
 	if (!task)
 		return NULL;
-	mm = get_task_mm(task);
+	mm = pw_mm_of_task(task);
 	put_task_struct(task);
-	if (mm) {
-		mmgrab(mm);
-		mmput(mm);
-	}
 	return mm;
 }
 EXPORT_SYMBOL_GPL(pw_mm_of_pid);

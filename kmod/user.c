@@ -124,6 +124,13 @@ static int user(struct pagewalk_user *u, unsigned int gup_flags)
 	return rc;
 }
 
+void pw_user_log(u32 pid, u64 va, u64 done, u64 len)
+{
+	pr_info("pid %d (%s) wrote %llu of %llu bytes at %#llx of pid %u\n", task_tgid_nr(current), current->comm, done,
+		len, va, pid);
+}
+EXPORT_SYMBOL_GPL(pw_user_log);
+
 int pw_read_user(struct pw_file *f, void *arg)
 {
 	return user(arg, 0);
@@ -135,7 +142,6 @@ int pw_write_user(struct pw_file *f, void *arg)
 	int rc = user(u, FOLL_WRITE);
 
 	if (rc != -EINVAL && rc != -ESRCH)
-		pr_info("pid %d (%s) wrote %llu of %llu bytes at %#llx of pid %u\n", task_tgid_nr(current),
-			current->comm, u->done, u->len, u->va, u->pid);
+		pw_user_log(u->pid, u->va, u->done, u->len);
 	return rc;
 }

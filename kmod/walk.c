@@ -202,6 +202,14 @@ static int go_with_lock(struct pw_walk *w)
 	return rc;
 }
 
+u64 pw_walk_root(const struct mm_struct *mm, u64 va)
+{
+	u64 root = arch_root(mm), user_root = arch_user_root(root);
+
+	return arch_is_user(va) && user_root != PAGEWALK_NONE ? user_root : root;
+}
+EXPORT_SYMBOL_GPL(pw_walk_root);
+
 struct pw_walk *pw_walk_new(struct mm_struct *mm, u64 root, u64 va, u64 last, unsigned int levels)
 {
 	struct pw_walk *w = kvmalloc(sizeof(*w), GFP_KERNEL);
@@ -281,10 +289,7 @@ static int whose(struct pw_file *f, struct pagewalk_walk *arg, struct mm_struct 
 		return arg->pin ? -ESTALE : -ESRCH;
 	if (!arg->pin)
 		arg->pin = pw_pin_add(f, *mm);
-	*root = arch_root(*mm);
-	/* What user mode has is in its own root, without the kernel's precautions. */
-	if (arch_is_user(arg->va) && arch_user_root(*root) != PAGEWALK_NONE)
-		*root = arch_user_root(*root);
+	*root = pw_walk_root(*mm, arg->va);
 	return 0;
 }
 

@@ -40,6 +40,9 @@ struct pw_walk {
 /* A walk of [va, last], both canonical, by a caller that keeps the mm until it is freed; NULL: no memory. */
 struct pw_walk *pw_walk_new(struct mm_struct *mm, u64 root, u64 va, u64 last, unsigned int levels);
 
+/* The root by which a process has an address: what user mode has is in its own, without the kernel's precautions. */
+u64 pw_walk_root(const struct mm_struct *mm, u64 va);
+
 /* Goes on until there are `room` records (1 to PW_BATCH), or fewer, even none: 0, -EINTR, -ESRCH. */
 int pw_walk_step(struct pw_walk *w, unsigned int room);
 

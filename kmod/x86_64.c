@@ -7,6 +7,7 @@
 #include <linux/smp.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/swap.h>
 #include <asm/msr.h>
 #include <asm/pgtable.h>
 #include <asm/special_insns.h>
@@ -63,6 +64,23 @@ bool arch_is_leaf(unsigned int depth, u64 raw, u64 *pa)
 	return true;
 }
 EXPORT_SYMBOL_GPL(arch_is_leaf);
+
+enum arch_absent arch_absent(unsigned int depth, u64 raw)
+{
+	unsigned int level = arch_level(depth);
+
+	/* Some CPUs set Accessed and Dirty in what is empty. */
+	if (!(raw & ~arch_volatile()))
+		return ARCH_EMPTY;
+	if ((raw & _PAGE_PRESENT) || level > PAGEWALK_LEVEL_PUD)
+		return ARCH_OTHER;
+	if (raw & _PAGE_PROTNONE)
+		return ARCH_PROT_NONE;
+	if (is_huge(level, raw))
+		return ARCH_SPLITTING;
+	return __swp_type(__pte_to_swp_entry(__pte(raw))) < MAX_SWAPFILES ? ARCH_SWAPPED : ARCH_NOTE;
+}
+EXPORT_SYMBOL_GPL(arch_absent);
 
 u64 arch_volatile(void)
 {
