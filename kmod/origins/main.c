@@ -13,6 +13,8 @@ static const struct origin {
 	void (*stop)(void);
 } origins[] = {
 	{ vm_hacks_start, vm_hacks_stop },
+	{ mtest_start, mtest_stop },
+	{ pagetable_start, pagetable_stop },
 };
 
 static void stop(unsigned int n)

@@ -12,4 +12,12 @@
 int vm_hacks_start(void);
 void vm_hacks_stop(void);
 
+/* /proc/mtest */
+int mtest_start(void);
+void mtest_stop(void);
+
+/* ko5204's /proc/pagetable */
+int pagetable_start(void);
+void pagetable_stop(void);
+
 #endif
