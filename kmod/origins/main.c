@@ -11,7 +11,9 @@
 static const struct origin {
 	int (*start)(void);
 	void (*stop)(void);
-} origins[] = {};
+} origins[] = {
+	{ intel_pagetables_start, intel_pagetables_stop },
+};
 
 static void stop(unsigned int n)
 {

@@ -8,4 +8,8 @@
 #include "../local.h"
 #include "../walk.h"
 
+/* dump-x86_64-pagetable: /sys/kernel/debug/corny/intel_pagetables */
+int intel_pagetables_start(void);
+void intel_pagetables_stop(void);
+
 #endif
