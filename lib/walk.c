@@ -43,6 +43,7 @@ struct walk {
 	unsigned attempts;
 	uint64_t budget;
 	bool fold_aliases;
+	unsigned depth; /* levels that are wanted; 0: all */
 	struct pw_leaf_format fmt[PW_NLEVELS];
 	struct batch *batch[PW_NLEVELS]; /* by depth of the tables in it */
 };
@@ -360,7 +361,7 @@ static int visit_table(struct walk *w, struct table *t)
 		first = (w->va.lo - t->va) >> lv->shift;
 	if (w->va.last < slot_last(w, t, last))
 		last = (w->va.last - t->va) >> lv->shift;
-	if (t->depth + 1 == w->mode->depth)
+	if (t->depth + 1 == w->mode->depth || t->depth + 1 == w->depth)
 		return emit_own_span(w, t, first, last + 1);
 
 	for (g.first = first; g.first <= last; g.first = g.end) {
@@ -526,6 +527,7 @@ int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const
 		.attempts = opts->attempts ? opts->attempts : DEFAULT_ATTEMPTS,
 		.budget = opts->budget ? opts->budget : default_budget(space),
 		.fold_aliases = opts->fold_aliases,
+		.depth = opts->depth,
 	};
 	bool leaf_only = !(space->source->ops->caps & PW_CAP_TABLES);
 	int rc = 0;

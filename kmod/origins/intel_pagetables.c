@@ -43,7 +43,7 @@ MODULE_PARM_DESC(depth, "levels of tables in intel_pagetables, from the root: 1 
 
 /* A table that is being gone through. */
 struct level {
-	u64 va; /* that entry 0 covers */
+	u64 va;            /* that entry 0 covers */
 	unsigned int next; /* entry that comes next */
 	u64 word[PW_TABLE_BYTES / sizeof(u64)];
 };
@@ -53,7 +53,7 @@ struct piece {
 	enum { PIECE_HEAD, PIECE_ENTRY, PIECE_NO_ROOT } kind;
 	unsigned int depth; /* of the table that has the entry */
 	u64 va, last;
-	u64 raw; /* of the first entry, when it is a run of pages */
+	u64 raw;       /* of the first entry, when it is a run of pages */
 	bool followed; /* the table that it leads to comes next */
 	int status;    /* why that table does not */
 };
@@ -67,10 +67,10 @@ struct report {
 	unsigned int depth; /* levels to show */
 
 	struct pw_walk *w;
-	unsigned int at; /* record of w's that comes next */
+	unsigned int at;  /* record of w's that comes next */
 	unsigned int top; /* tables of level[] in use */
 	bool done;
-	int rc; /* why the piece at `pos` could not be made */
+	int rc;     /* why the piece at `pos` could not be made */
 	loff_t pos; /* of `piece` */
 	struct piece piece;
 	struct level level[PW_DEPTH];
@@ -321,8 +321,10 @@ static void show_head(struct seq_file *m, const struct report *r)
 	show_keys(m, r);
 	seq_printf(m, "page table in virtual memory at %016llx\n", r->info.page_offset + root);
 	if (user != PAGEWALK_NONE)
-		seq_printf(m, "page-table isolation: this is the kernel's table, NX on all that is the user's; user mode "
-			   "runs on 0x%llx\n", user);
+		seq_printf(m,
+			   "page-table isolation: this is the kernel's table, NX on all that is the user's; user mode "
+			   "runs on 0x%llx\n",
+			   user);
 }
 
 /* As the origin: a word or nothing in each of the first places, then the words that apply. */
@@ -364,8 +366,8 @@ static void show_entry(struct seq_file *m, const struct piece *p)
 	else if (arch_is_table(p->depth, p->raw, &pa))
 		seq_printf(m, " t %016llx\n", pa);
 	if (reserved)
-		seq_printf(m, "%*sreserved bits %016llx are set in entry %016llx: the CPU does not use it\n", indent, "",
-			   reserved, p->raw);
+		seq_printf(m, "%*sreserved bits %016llx are set in entry %016llx: the CPU does not use it\n", indent,
+			   "", reserved, p->raw);
 	if (p->status)
 		seq_printf(m, "%*sthe table at %016llx %s\n", indent, "", pa, why_not(p->status));
 }

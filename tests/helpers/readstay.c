@@ -111,7 +111,8 @@ static void *churn(void *arg)
 	for (size_t i = 0;; i++) {
 		size_t at = (i * 7919 % 61) << 27, len = PAGE << i % 12;
 
-		if (mmap(from + at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		if (mmap(from + at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		    MAP_FAILED)
 			exit(1);
 		for (size_t b = 0; b < len; b += 16 * PAGE)
 			from[at + b] = 1;
