@@ -237,11 +237,13 @@ const struct command cmd_cpu = {
 	.name = "cpu",
 	.args = "[N | TARGET]",
 	.summary = "what a CPU translates with: its registers, the tables from its root",
-	.about = "The report of dump-x86_64-pagetable, for CPU N (default: the one that this runs on), which takes the\n"
-		 "module; or for a TARGET as 'pagewalk dump' takes it, without a CPU's registers. A line\n"
-		 "'v START END W|R U|K [PWT] [PCD] [A] ...' is an entry; it ends with 't' and the address of the table that\n"
-		 "it leads to, or the size of pages, 'p' and the address of the first. Pages that continue each other\n"
-		 "with the same bits share a line.\n",
+	.about =
+		"The report of dump-x86_64-pagetable, for CPU N (default: the one that this runs on), which takes the\n"
+		"module; or for a TARGET as 'pagewalk dump' takes it, without a CPU's registers. A line\n"
+		"'v START END W|R U|K [PWT] [PCD] [A] ...' is an entry; it ends with 't' and the address of the table "
+		"that\n"
+		"it leads to, or the size of pages, 'p' and the address of the first. Pages that continue each other\n"
+		"with the same bits share a line.\n",
 	.examples = "  sudo pagewalk cpu\n"
 		    "  sudo pagewalk cpu 1 --depth 5 --user\n"
 		    "  sudo pagewalk cpu name:dbtest --depth 5 -s bpf\n"

@@ -20,11 +20,11 @@ enum pw_owner {
 
 struct pw_cpu {
 	unsigned cpu;
-	bool has_cpu;      /* it is of a CPU; else of an address space alone */
-	char vendor[16];   /* "GenuineIntel"; "" not known */
+	bool has_cpu;    /* it is of a CPU; else of an address space alone */
+	char vendor[16]; /* "GenuineIntel"; "" not known */
 	unsigned phys_bits;
-	bool pku;          /* the kernel has turned protection keys on, by /proc/cpuinfo */
-	bool registers;    /* the next ones are known */
+	bool pku;       /* the kernel has turned protection keys on, by /proc/cpuinfo */
+	bool registers; /* the next ones are known */
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t root;      /* physical address of the table that CR3 points to */
 	uint64_t user_root; /* of the one that user mode runs on with page-table isolation; else PW_PA_NONE */

@@ -70,7 +70,7 @@ static void paging_line(struct pw_out *o, const struct pw_cpu *c, unsigned level
 		pw_out_str(o, "paging according to 5.3 amd64 manual vol. 2: ");
 	else
 		pw_out_str(o, !c->registers ? "paging according to Tab 4-12 or 4-13 intel dev manual (vol. 3A): "
-			      : pcid	    ? "paging according to Tab 4-13 intel dev manual (vol. 3A): "
+			      : pcid        ? "paging according to Tab 4-13 intel dev manual (vol. 3A): "
 					    : "paging according to Tab 4-12 intel dev manual (vol. 3A): ");
 	pw_out_dec(o, levels);
 	pw_out_str(o, " levels");
@@ -119,7 +119,8 @@ static void cpu(struct pw_render *r, const struct pw_cpu *c)
 		pw_out_char(o, '\n');
 	}
 	if (c->user_root != PW_PA_NONE) {
-		pw_out_str(o, "page-table isolation: this is the kernel's table, NX on all that is the user's; user mode runs "
+		pw_out_str(o, "page-table isolation: this is the kernel's table, NX on all that is the user's; user "
+			      "mode runs "
 			      "on 0x");
 		pw_out_hex(o, c->user_root);
 		pw_out_char(o, '\n');
