@@ -94,6 +94,23 @@ static unsigned int levels_wanted(const struct report *r)
 	return wanted;
 }
 
+#ifdef PAGEWALK_CHECK
+/* A build for tests: bits that the CPU at hand does not have in its registers. */
+static ulong check_cr3, check_cr4;
+module_param(check_cr3, ulong, 0444);
+module_param(check_cr4, ulong, 0444);
+
+static void pretend(struct pagewalk_info *info)
+{
+	info->cr3 |= check_cr3;
+	info->cr4 |= check_cr4;
+}
+#else
+static void pretend(struct pagewalk_info *info)
+{
+}
+#endif
+
 /* The registers, read while nothing else can run on this CPU: CR3 is then that of the reader's own mm. */
 static int look_at_cpu(struct report *r)
 {
@@ -104,6 +121,7 @@ static int look_at_cpu(struct report *r)
 	r->info.cpu = r->cpu;
 	rc = arch_info(&r->info);
 	put_cpu();
+	pretend(&r->info);
 	return rc;
 }
 

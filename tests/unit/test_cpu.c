@@ -66,7 +66,8 @@ static void test_pcid_and_isolation(void **state)
 	      "paging according to Tab 4-13 intel dev manual (vol. 3A): 5 levels, CR4.PCIDE = 1, PCID 0x801\n"
 	      "Protection keys enabled: PKE PKS\n"
 	      "page table in virtual memory at ffff987335bbc000\n"
-	      "page-table isolation: this is the kernel's table, NX on all that is the user's; user mode runs on 0xb5bbd000\n");
+	      "page-table isolation: this is the kernel's table, NX on all that is the user's; user mode runs on "
+	      "0xb5bbd000\n");
 }
 
 static void test_low_bits_are_no_pcid_without_pcide(void **state)
