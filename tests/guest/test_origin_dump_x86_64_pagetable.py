@@ -69,7 +69,7 @@ def test_the_readme_line_by_line(g):
     print(f"     {g.name}: {len(r.lines)} lines, {len(vmas)} VMAs", flush=True)
 
 
-@guest_test(**ORIGINS)
+@guest_test(whole_kernel=True, **ORIGINS)
 def test_lines_agree_with_maps(g):
     for depth in (5, 4, 2):
         load_origins(g, depth=depth)
@@ -150,7 +150,7 @@ def test_isolation_says_whose_table_it_is(g):
 
 # Depth and pieces
 
-@guest_test(**ORIGINS)
+@guest_test(whole_kernel=True, **ORIGINS)
 def test_depth_is_the_number_of_levels(g):
     load_origins(g)
     assert g.check(["cat", DEPTH]) == b"2\n"
@@ -176,7 +176,7 @@ def test_depth_is_the_number_of_levels(g):
     assert g.run(["test", "-e", FILE])[0] != 0
 
 
-@guest_test(**ORIGINS)
+@guest_test(whole_kernel=True, **ORIGINS)
 def test_small_pieces_make_the_same_report(g):
     load_origins(g)
     reader = Reader(g)
@@ -214,7 +214,7 @@ def test_small_pieces_make_the_same_report(g):
     assert b"(cat)" in g.check(f"cat <{FILE}") and Report(g.check(f"setsid cat {FILE} | cat").decode()).lines
 
 
-@guest_test(kernels=SOME, timeout=600, mem=640, **ORIGINS)
+@guest_test(kernels=SOME, timeout=600, mem=640, whole_kernel=True, **ORIGINS)
 def test_megabytes_take_linear_time_and_no_memory(g):
     load_origins(g, depth=5)
     reader, took = Reader(g), {}
@@ -241,7 +241,7 @@ def test_megabytes_take_linear_time_and_no_memory(g):
     print(f"     {g.name}: {len(r.text) >> 10} KiB, {took[30_000]:.1f} s with the pipe", flush=True)
 
 
-@guest_test(kernels=SOME, smp=2, mem=512, timeout=900, **ORIGINS)
+@guest_test(kernels=SOME, smp=2, mem=512, timeout=900, whole_kernel=True, **ORIGINS)
 def test_while_tables_come_and_go(g):
     """A second thread of the reader maps and unmaps: what stands still is whole in each report, nothing is elsewhere."""
     load_origins(g, depth=5)
@@ -275,7 +275,7 @@ def test_while_tables_come_and_go(g):
 
 # Bits
 
-@guest_test(kernels=SOME, cmdline="transparent_hugepage=never", **ORIGINS)
+@guest_test(kernels=SOME, cmdline="transparent_hugepage=never", whole_kernel=True, **ORIGINS)
 def test_reserved_bits_are_complained_about(g):
     load_origins(g, writable=True, depth=5)
     reader, k = Reader(g), Kio(g)
@@ -306,7 +306,7 @@ def test_without_protection_keys(g):
     assert reader.ask("key")[0][1] == b"0"
 
 
-@guest_test(kernels=SOME, **ORIGINS)
+@guest_test(kernels=SOME, whole_kernel=True, **ORIGINS)
 def test_protection_keys(g):
     load_origins(g, depth=5)
     reader = Reader(g)
@@ -319,7 +319,7 @@ def test_protection_keys(g):
     assert f" key={key} " in line.text and sum(" key=" in l.text for l in r.lines) == 1, line.text
 
 
-@guest_test(kernels=SOME, cpu=",vendor=GenuineIntel", modules=("pagewalk_origins_check",))
+@guest_test(kernels=SOME, cpu=",vendor=GenuineIntel", modules=("pagewalk_origins_check",), whole_kernel=True)
 def test_a_cpu_with_pcids_is_not_refused(g):
     """QEMU emulates none: a build for tests adds the bits to what it read."""
     load(g)
