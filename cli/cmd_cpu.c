@@ -168,6 +168,7 @@ static int show(struct report *r)
 	struct pw_walk_opts opts = {
 		.size = sizeof(opts),
 		.va = { 0, UINT64_MAX },
+		.fold_aliases = true,
 		.depth = args->depth ? args->depth : 2,
 	};
 	int rc;

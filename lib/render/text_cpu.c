@@ -256,12 +256,16 @@ static void hole(struct pw_render *r, const struct pw_hole *hole)
 
 	if (hole->slot_pa != PW_PA_NONE) {
 		decode(hole->piece, hole->level, hole->raw, &e);
-		entry(r, hole->depth, true, hole->va, hole->va + (e.size - 1), &e);
+		entry(r, hole->depth, hole->reason != PW_HOLE_ALIAS, hole->va, hole->va + (e.size - 1), &e);
 	}
 	if (hole->reason == PW_HOLE_RESERVED)
 		return;
 	pw_out_room(o, PW_OUT_ROW);
 	pw_out_pad(o, 2 * hole->depth);
+	if (hole->reason == PW_HOLE_ALIAS) {
+		pw_out_str(o, "the same table as before\n");
+		return;
+	}
 	pw_out_str(o, "the table at ");
 	pw_out_hex16(o, e.pa);
 	pw_out_str(o, why_not(hole->reason));

@@ -82,7 +82,7 @@ class Report:
                 assert not self.lines and not entry, f"line {number}: {line!r}"
                 self.head.append(line)
         assert entry is None
-        self.remarks = [r for l in self.lines for r in l.remarks]
+        self.remarks = [r for l in self.lines for r in l.remarks if r != "the same table as before"]
 
     def value(self, pattern):
         m = re.search(f"(?m)^{pattern}$", "\n".join(self.head))
@@ -128,6 +128,7 @@ class Ram:
 
     def _go(self, table, depth, base):
         shift = 12 + 9 * (self._levels - 1 - depth)
+        before = None  # a table that several entries lead to is shown once
         for i, raw in enumerate(self._g.memory.table(table)):
             if not raw & PRESENT:
                 continue
@@ -138,7 +139,8 @@ class Ram:
                 self.pages[va] = (raw & ADDRESS & ~((1 << shift) - 1), 1 << shift, raw)
                 continue
             self.tables[depth, va] = raw
-            if depth + 1 < min(self._depth, self._levels):
+            if depth + 1 < min(self._depth, self._levels) and raw & ADDRESS != before:
+                before = raw & ADDRESS
                 self._go(raw & ADDRESS, depth + 1, va)
 
 
