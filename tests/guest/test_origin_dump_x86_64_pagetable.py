@@ -324,8 +324,8 @@ def test_a_table_that_hangs_there_twice_is_shown_once(g):
     assert not any(va < l.va < va + (2 << 20) for l in r.lines) and not r.remarks
     ours = Report(out)
     assert next(l for l in ours.lines if l.va == va)[:-1] == line[:-1], out
-    after = reader.report()
-    assert [l.va for l in after.lines if l.va >> 63 == 0] == [l.va for l in before.lines if l.va >> 63 == 0]
+    pages = [{va: v[:2] for va, v in x.pages().items() if va < 1 << 63} for x in (before, reader.report())]
+    assert pages[0] == pages[1] and len(pages[0]) > 2000
 
 
 @guest_test(kernels=SOME, cpu=",-pku", **ORIGINS)
