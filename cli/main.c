@@ -8,7 +8,17 @@
 #include "session.h"
 
 static const struct command *const commands[] = {
-	&cmd_doctor, &cmd_ps, &cmd_translate, &cmd_dump, &cmd_vmas, &cmd_decode, &cmd_mem, &cmd_kalloc, &cmd_pagetables,
+	&cmd_doctor,
+	&cmd_ps,
+	&cmd_translate,
+	&cmd_dump,
+	&cmd_vmas,
+	&cmd_decode,
+	&cmd_mem,
+	&cmd_kalloc,
+	/* Of the origins. */
+	&cmd_pagetables,
+	&cmd_cpu,
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

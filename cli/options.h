@@ -14,7 +14,7 @@
 struct args {
 	const char *source, *output, *columns, *sort, *level, *dialect, *input, *max_level;
 	const char *colour; /* "auto" "always" "never" */
-	unsigned paging, maxphyaddr, width, count;
+	unsigned paging, maxphyaddr, width, count, depth;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
 	bool no_kernel, no_user, stats;
 	const char **arg; /* what is not an option, in order */

@@ -25,6 +25,7 @@ _pagewalk_options() {
 		echo '--width --count --raw --input --verify --source --paging --json --output --noheadings --color --help
 			-w -c -r -i -s -j -o -n -h'
 		;;
+	cpu) echo '--depth --user --kernel --source --paging --json --output --help -d -u -k -s -j -o -h' ;;
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
@@ -82,7 +83,8 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc pagetables --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc pagetables cpu
+			--help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -104,7 +106,7 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
 		return
 		;;
-	--maxphyaddr | -c | --count) return ;;
+	--maxphyaddr | -c | --count | -d | --depth) return ;;
 	esac
 	case $cur in
 	-*) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_options "$cmd")" -- "$cur") ;;
@@ -116,7 +118,9 @@ _pagewalk() {
 			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
-		translate | vtop | dump | vmas | pagetables) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
+		translate | vtop | dump | vmas | pagetables | cpu)
+			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
+			;;
 		esac
 		;;
 	esac

@@ -64,4 +64,10 @@ int arch_info(struct pagewalk_info *info);
 /* Bits of a physical address. */
 unsigned int arch_phys_bits(void);
 
+/* Bits that are set in a present entry and must not be: the CPU does not use it. */
+u64 arch_reserved(unsigned int depth, u64 raw);
+
+/* Who made the CPU, in its own words. */
+const char *arch_vendor(void);
+
 #endif

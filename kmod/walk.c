@@ -121,6 +121,9 @@ static bool load(struct pw_walk *w)
 		w->failed = 0;
 	}
 	w->path[depth].pa = pa;
+	w->path[depth].child = 0;
+	if (depth)
+		w->path[depth - 1].child = pa;
 	if (!req.status)
 		w->loaded = depth + 1;
 	else
@@ -140,7 +143,9 @@ static bool leads_down(struct pw_walk *w)
 	unsigned int depth = w->loaded - 1;
 	u64 pa;
 
-	return !is_lowest(w, depth) && arch_is_table(depth, *slot(w, depth), &pa);
+	if (is_lowest(w, depth) || !arch_is_table(depth, *slot(w, depth), &pa))
+		return false;
+	return !w->fold || pa != w->path[depth].child;
 }
 
 static void next_entry(struct pw_walk *w)

@@ -25,6 +25,7 @@ struct pw_walk {
 	unsigned int loaded; /* tables of path[] that are those above va */
 	unsigned int failed; /* attempts at this place */
 	bool done;
+	bool fold;    /* not again into the table that the entry before led to */
 	bool settled; /* the lock is, or has to be, held for writing */
 	struct pw_ram ram;
 	unsigned int n, room; /* of the two below */
@@ -33,6 +34,7 @@ struct pw_walk {
 	/* Each table on the way down from the root. */
 	struct {
 		u64 pa;
+		u64 child; /* the last table that it led to; 0: none yet */
 		u64 word[PW_TABLE_BYTES / sizeof(u64)];
 	} path[PW_DEPTH];
 };

@@ -218,3 +218,25 @@ int arch_info(struct pagewalk_info *info)
 	info->enc_mask = sme_me_mask;
 	return on_cpu(info->cpu, info);
 }
+EXPORT_SYMBOL_GPL(arch_info);
+
+u64 arch_reserved(unsigned int depth, u64 raw)
+{
+	unsigned int level = arch_level(depth), bits = min(arch_phys_bits(), 52U);
+	u64 mask = ((1ULL << 52) - 1) & ~((1ULL << bits) - 1);
+
+	if (is_huge(level, raw))
+		mask |= ((1ULL << arch_shift(depth)) - 1) & ~(_PAGE_PAT_LARGE | (_PAGE_PAT_LARGE - 1));
+	if (level > PAGEWALK_LEVEL_PUD || (level == PAGEWALK_LEVEL_PUD && !boot_cpu_has(X86_FEATURE_GBPAGES)))
+		mask |= _PAGE_PSE;
+	if (!boot_cpu_has(X86_FEATURE_NX))
+		mask |= _PAGE_NX;
+	return raw & mask & ~sme_me_mask;
+}
+EXPORT_SYMBOL_GPL(arch_reserved);
+
+const char *arch_vendor(void)
+{
+	return boot_cpu_data.x86_vendor_id;
+}
+EXPORT_SYMBOL_GPL(arch_vendor);

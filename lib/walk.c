@@ -43,7 +43,7 @@ struct walk {
 	unsigned attempts;
 	uint64_t budget;
 	bool fold_aliases;
-	unsigned depth; /* tables at this depth are not read */
+	unsigned depth; /* levels that are wanted; 0: all */
 	struct pw_leaf_format fmt[PW_NLEVELS];
 	struct batch *batch[PW_NLEVELS]; /* by depth of the tables in it */
 };
@@ -349,34 +349,6 @@ static int visit_group(struct walk *w, struct table *t, const struct group *g)
 	return emit_own_span(w, t, span, g->end);
 }
 
-/* The last level that is looked at: what leads further down is named, not followed. */
-static int visit_last(struct walk *w, const struct table *t, unsigned first, unsigned last)
-{
-	struct pw_entry entry;
-	unsigned span = first;
-	int rc = 0;
-
-	for (unsigned slot = first; slot <= last && !rc; slot++) {
-		struct pw_step step = {
-			.piece = w->piece,
-			.level = w->mode->lv[t->depth].level,
-			.depth = t->depth,
-			.perm_above = t->perm,
-			.va = slot_va(w, t, slot),
-			.slot_pa = t->pa + slot * sizeof(uint64_t),
-			.raw = t->entry[slot],
-		};
-
-		if (!is_table(w, t->depth, t->entry[slot], &entry))
-			continue;
-		rc = emit_own_span(w, t, span, slot);
-		if (!rc && w->visitor->step)
-			rc = w->visitor->step(w->ctx, &step);
-		span = slot + 1;
-	}
-	return rc ? rc : emit_own_span(w, t, span, last + 1);
-}
-
 static int visit_table(struct walk *w, struct table *t)
 {
 	const struct pw_mode_level *lv = &w->mode->lv[t->depth];
@@ -389,10 +361,8 @@ static int visit_table(struct walk *w, struct table *t)
 		first = (w->va.lo - t->va) >> lv->shift;
 	if (w->va.last < slot_last(w, t, last))
 		last = (w->va.last - t->va) >> lv->shift;
-	if (t->depth + 1 == w->mode->depth)
+	if (t->depth + 1 == w->mode->depth || t->depth + 1 == w->depth)
 		return emit_own_span(w, t, first, last + 1);
-	if (t->depth + 1 == w->depth)
-		return visit_last(w, t, first, last);
 
 	for (g.first = first; g.first <= last; g.first = g.end) {
 		int rc = read_group(w, t, last, &g);

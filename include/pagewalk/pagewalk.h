@@ -4,6 +4,7 @@
 #define PAGEWALK_H
 
 #include <pagewalk/arch.h>
+#include <pagewalk/cpu.h>
 #include <pagewalk/error.h>
 #include <pagewalk/live.h>
 #include <pagewalk/mem.h>

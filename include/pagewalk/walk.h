@@ -25,7 +25,7 @@ struct pw_step {
 	uint64_t raw;
 };
 
-/* Entries of one table that follow one another and are not followed: leaves, soft, protnone, none. */
+/* Entries of one table that follow one another and are not followed: leaves, soft, protnone, none; tables below opts.depth. */
 struct pw_span {
 	const struct pw_piece *piece;
 	enum pw_level level;
@@ -76,8 +76,7 @@ struct pw_walk_opts {
 	unsigned attempts;  /* for a table whose chain changes; 0: 8 */
 	uint64_t budget;    /* table visits; 0: twice the RAM's pages, or 1 << 24 */
 	bool fold_aliases;
-	unsigned depth; /* levels that are looked at, from the root; table entries of the last are steps with
-			   nothing below. 0: all */
+	unsigned depth; /* levels from the root on; entries that lead below them are in spans; 0: all */
 };
 
 struct pw_walk_stats {

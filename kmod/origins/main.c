@@ -15,6 +15,7 @@ static const struct origin {
 	{ vm_hacks_start, vm_hacks_stop },
 	{ mtest_start, mtest_stop },
 	{ pagetable_start, pagetable_stop },
+	{ intel_pagetables_start, intel_pagetables_stop },
 };
 
 static void stop(unsigned int n)

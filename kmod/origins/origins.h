@@ -20,4 +20,8 @@ void mtest_stop(void);
 int pagetable_start(void);
 void pagetable_stop(void);
 
+/* dump-x86_64-pagetable: /sys/kernel/debug/corny/intel_pagetables */
+int intel_pagetables_start(void);
+void intel_pagetables_stop(void);
+
 #endif

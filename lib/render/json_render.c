@@ -452,6 +452,40 @@ static void pagetables(struct pw_render *r, const struct pw_rec_pagetables *p)
 		pagetables_flag(r, p, name);
 }
 
+
+static void cpu(struct pw_render *r, const struct pw_cpu *c)
+{
+	static const char *const keys[] = { "cr0", "cr3", "cr4", "efer" };
+	const uint64_t registers[] = { c->cr0, c->cr3, c->cr4, c->efer };
+	struct pw_json j;
+
+	open_rec(r, &j, "cpu");
+	if (c->has_cpu)
+		pw_json_num(&j, "cpu", c->cpu);
+	else
+		pw_json_null(&j, "cpu");
+	pw_json_str(&j, "vendor", c->vendor[0] ? c->vendor : NULL);
+	pw_json_num(&j, "phys_bits", c->phys_bits);
+	for (unsigned i = 0; i < 4; i++) {
+		if (c->registers)
+			pw_json_hex(&j, keys[i], registers[i]);
+		else
+			pw_json_null(&j, keys[i]);
+	}
+	pw_json_pa(&j, "root", c->root);
+	pw_json_pa(&j, "root_va", c->root_va);
+	pw_json_pa(&j, "user_root", c->user_root);
+	pw_json_str(&j, "owner",
+		    c->owner == PW_OWNER_PROCESS  ? "process"
+		    : c->owner == PW_OWNER_KERNEL ? "kernel"
+						  : "unknown");
+	if (c->owner == PW_OWNER_PROCESS) {
+		pw_json_num(&j, "pid", c->pid);
+		pw_json_str(&j, "name", c->comm);
+	}
+	pw_json_close(&j);
+}
+
 static void kalloc(struct pw_render *r, const struct pw_rec_kalloc *k)
 {
 	struct pw_json j;
@@ -509,6 +543,8 @@ const struct pw_render_ops pw_render_json = {
 	.memory = memory,
 	.kpage = kpage,
 	.pagetables = pagetables,
+
+	.cpu = cpu,
 	.decoded = decoded,
 	.end = end,
 };

@@ -9,6 +9,7 @@
 #ifndef PW_RENDER_H
 #define PW_RENDER_H
 
+#include <pagewalk/cpu.h>
 #include <pagewalk/live.h>
 #include <pagewalk/pagewalk.h>
 
@@ -136,12 +137,15 @@ struct pw_render_ops {
 	void (*memory)(struct pw_render *r, const struct pw_rec_memory *m);
 	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
 	void (*pagetables)(struct pw_render *r, const struct pw_rec_pagetables *p);
+	void (*cpu)(struct pw_render *r, const struct pw_cpu *c);
 	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
 extern const struct pw_render_ops pw_render_text;
 extern const struct pw_render_ops pw_render_json;
+/* The form of dump-x86_64-pagetable: begin, cpu, step, span, hole and end only. */
+extern const struct pw_render_ops pw_render_cpu;
 
 /* The forms that text has more than one of; the columns of each are in columns[]. */
 enum pw_view {

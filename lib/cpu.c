@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <pagewalk/cpu.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "os/kernel.h"
+#include "source/kmod.h"
+#include "source/system.h"
+#include "space.h"
+#include "uapi/pagewalk.h"
+
+static bool is_live(const struct pw_target *t)
+{
+	return t->os && !strcmp(t->os->name, "live");
+}
+
+/* The part of /proc/cpuinfo about one CPU; its first one if there is none of that number. */
+static const char *section(const char *cpuinfo, unsigned n)
+{
+	char head[32];
+	const char *at;
+
+	snprintf(head, sizeof(head), "processor\t: %u\n", n);
+	for (at = cpuinfo; at; at = strstr(at, "\n\n")) {
+		at += strspn(at, "\n");
+		if (!strncmp(at, head, strlen(head)))
+			return at;
+	}
+	return cpuinfo;
+}
+
+static void read_cpuinfo(struct pw_cpu *out)
+{
+	const char *at, *vendor;
+	char *text;
+	size_t len;
+
+	if (pw_system_read("/proc/cpuinfo", 16 << 20, &text, &len))
+		return;
+	at = section(text, out->cpu);
+	vendor = strstr(at, "\nvendor_id\t: ");
+	if (vendor)
+		sscanf(vendor, "\nvendor_id\t: %15[^\n]", out->vendor);
+	out->pku = pw_cpu_flag(at, "ospke");
+	free(text);
+}
+
+static void find_owner(struct pw_target *t, struct pw_cpu *out)
+{
+	struct pw_process *v;
+	size_t n;
+
+	if (t->facts.kernel_root == out->root)
+		out->owner = PW_OWNER_KERNEL;
+	if (pw_target_processes(t, true, &v, &n, NULL))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].root != out->root || v[i].root == PW_PA_NONE)
+			continue;
+		/* Several after vfork(); we ourselves are more likely than our parent. */
+		if (out->owner == PW_OWNER_PROCESS && (!is_live(t) || v[i].pid != getpid()))
+			continue;
+		out->owner = PW_OWNER_PROCESS;
+		out->pid = v[i].pid;
+		snprintf(out->comm, sizeof(out->comm), "%s", v[i].comm);
+	}
+	free(v);
+}
+
+void pw_cpu_of_root(struct pw_target *t, uint64_t root, struct pw_cpu *out)
+{
+	*out = (struct pw_cpu){
+		.phys_bits = t->mmu[PW_HALF_KERNEL].maxphyaddr,
+		.root = root,
+		.user_root = t->facts.pti ? root | PW_PTI_USER_ROOT : PW_PA_NONE,
+		.root_va = t->facts.page_offset == PW_PA_NONE ? PW_PA_NONE : t->facts.page_offset + root,
+	};
+	if (is_live(t))
+		read_cpuinfo(out);
+	find_owner(t, out);
+}
+
+int pw_cpu_read(struct pw_target *t, unsigned n, struct pw_cpu *out, struct pw_error *err)
+{
+	struct pagewalk_info info = { .size = sizeof(info), .cpu = n };
+	struct pw_cpu cpu = { .cpu = n };
+	uint64_t root;
+	int rc;
+
+	/* Says in its own words why another source cannot. */
+	if (!t->os->cpu_root)
+		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: a CPU's root is not known to this source", n);
+	rc = t->os->cpu_root(t, n, &root, err);
+	if (rc)
+		return rc;
+	if (ioctl(pw_kmod_fd(&t->source), PAGEWALK_INFO, &info))
+		return pw_error_set(err, -errno, "cpu:%u: %s", n, strerror(errno));
+	root = info.cr3 & UINT64_C(0x000ffffffffff000) & ~info.enc_mask;
+	pw_cpu_of_root(t, root, &cpu);
+	cpu.cpu = n;
+	cpu.has_cpu = cpu.registers = true;
+	cpu.cr0 = info.cr0;
+	cpu.cr3 = info.cr3;
+	cpu.cr4 = info.cr4;
+	cpu.efer = info.efer;
+	if (is_live(t))
+		read_cpuinfo(&cpu);
+	*out = cpu;
+	return 0;
+}
