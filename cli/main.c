@@ -8,7 +8,8 @@
 #include "session.h"
 
 static const struct command *const commands[] = {
-	&cmd_doctor, &cmd_ps, &cmd_translate, &cmd_dump, &cmd_vmas, &cmd_decode, &cmd_mem, &cmd_kalloc,
+	&cmd_doctor, &cmd_ps,     &cmd_translate, &cmd_dump,   &cmd_vmas,  &cmd_decode,
+	&cmd_mem,    &cmd_kalloc,     &cmd_layout,
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -28,6 +28,7 @@ _pagewalk_options() {
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
+	layout) echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
 	esac
 }
 
@@ -40,6 +41,7 @@ _pagewalk_columns() {
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
+	layout) echo 'range size 4k 2m 1g tables name mapped kind found' ;;
 	esac
 }
 
@@ -74,7 +76,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc layout --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
