@@ -12,10 +12,11 @@
 #include <pagewalk/error.h>
 
 struct args {
-	const char *source, *output, *columns, *sort, *level, *dialect, *input;
+	const char *source, *output, *columns, *sort, *level, *dialect, *input, *block, *amount;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
+	bool huge, thp, lock, keep;
 	const char **arg; /* what is not an option, in order */
 	size_t nargs;
 };

@@ -28,6 +28,10 @@ _pagewalk_options() {
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
+	alloc)
+		echo '--block --memory --huge --thp --lock --keep --source --json --output --noheadings --help
+			-b -m -k -s -j -o -n -h'
+		;;
 	layout) echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
 	esac
 }
@@ -49,6 +53,7 @@ _pagewalk_values() {
 	case $2 in
 	-s | --source) echo 'auto kmod bpf kcore pagemap' ;;
 	--paging) echo '4 5' ;;
+	-b | --block) [ "$1" != alloc ] || echo '4K 1G' ;;
 	-w | --width) echo '1 2 4 8' ;;
 	--color) echo 'auto always never' ;;
 	-l | --level) echo 'pgd p4d pud pmd pte' ;;
@@ -76,7 +81,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc layout --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -98,7 +103,13 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
 		return
 		;;
-	--maxphyaddr | -c | --count) return ;;
+	-b | --block)
+		if [ "$cmd" = alloc ]; then
+			mapfile -t COMPREPLY < <(compgen -W '4K 1G' -- "$cur")
+			return
+		fi
+		;;
+	--maxphyaddr | -c | --count | -m | --memory) return ;;
 	esac
 	case $cur in
 	-*) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_options "$cmd")" -- "$cur") ;;
