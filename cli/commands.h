@@ -5,6 +5,6 @@
 #include "options.h"
 
 extern const struct command cmd_doctor, cmd_ps, cmd_translate, cmd_dump, cmd_vmas, cmd_decode, cmd_mem, cmd_kalloc,
-	cmd_alloc, cmd_layout;
+	cmd_alloc, cmd_layout, cmd_va2pa, cmd_pagemap_dump;
 
 #endif

@@ -9,7 +9,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_doctor, &cmd_ps,     &cmd_translate, &cmd_dump,   &cmd_vmas,  &cmd_decode,
-	&cmd_mem,    &cmd_kalloc, &cmd_alloc,     &cmd_layout,
+	&cmd_mem,    &cmd_kalloc, &cmd_alloc,     &cmd_layout, &cmd_va2pa, &cmd_pagemap_dump,
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

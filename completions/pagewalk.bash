@@ -33,6 +33,8 @@ _pagewalk_options() {
 			-b -m -k -s -j -o -n -h'
 		;;
 	layout) echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
+	va2pa) echo '--source --paging --json --output --help -s -j -o -h' ;;
+	pagemap_dump) echo '--json --output --noheadings --help -j -o -n -h' ;;
 	esac
 }
 
@@ -81,7 +83,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout va2pa pagemap_dump --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -121,7 +123,7 @@ _pagewalk() {
 			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
-		translate | vtop | dump | vmas) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
+		translate | vtop | dump | vmas | va2pa | pagemap_dump) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur") ;;
 		esac
 		;;
 	esac
