@@ -16,9 +16,13 @@ static const struct command *const commands[] = {
 	&cmd_decode,
 	&cmd_mem,
 	&cmd_kalloc,
+	&cmd_alloc,
+	&cmd_layout,
 	/* Of the origins. */
 	&cmd_pagetables,
 	&cmd_cpu,
+	&cmd_va2pa,
+	&cmd_pagemap_dump,
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -12,11 +12,11 @@
 #include <pagewalk/error.h>
 
 struct args {
-	const char *source, *output, *columns, *sort, *level, *dialect, *input, *max_level;
+	const char *source, *output, *columns, *sort, *level, *dialect, *input, *max_level, *block, *amount;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
-	bool no_kernel, no_user, stats;
+	bool no_kernel, no_user, stats, huge, thp, lock, keep;
 	const char **arg; /* what is not an option, in order */
 	size_t nargs;
 };

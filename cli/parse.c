@@ -90,6 +90,43 @@ static bool take_size(const char *p, uint64_t *out)
 	return true;
 }
 
+/* The digits after a point, as a part of `one`; at most nine of them. */
+static const char *take_fraction(const char *p, uint64_t one, uint64_t *out)
+{
+	uint64_t value = 0, scale = 1;
+
+	for (; isdigit((unsigned char)*p); p++) {
+		if (scale >= 1000000000)
+			continue;
+		value = value * 10 + (*p - '0');
+		scale *= 10;
+	}
+	*out = (uint64_t)((unsigned __int128)value * one / scale);
+	return p;
+}
+
+int parse_amount(const char *text, uint64_t *out, struct pw_error *err)
+{
+	static const char units[] = "KMGT";
+	size_t digits = strspn(text, "0123456789."), len = strlen(text);
+	const char *unit = digits + 1 == len ? strchr(units, toupper((unsigned char)text[digits])) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	uint64_t n, fraction = 0;
+	char *end;
+
+	errno = 0;
+	n = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
+	if (!isdigit((unsigned char)*text) || errno || n > UINT64_MAX >> shift >> 1)
+		return pw_error_set(err, -EINVAL, "'%s' is no size, as in 64M or 1.5G", text);
+	if (*end == '.' && isdigit((unsigned char)end[1]))
+		end = (char *)take_fraction(end + 1, UINT64_C(1) << shift, &fraction);
+	n = (n << shift) + fraction;
+	if (end + (unit != NULL) != text + len || !n)
+		return pw_error_set(err, -EINVAL, "'%s' is no size, as in 64M or 1.5G", text);
+	*out = n;
+	return 0;
+}
+
 static bool same_name(const char *asked, const char *name)
 {
 	size_t len = strlen(name);

@@ -11,6 +11,9 @@ int parse_hex(const char *text, uint64_t *out, struct pw_error *err);
 /* Hexadecimal, or the target's symbol[+off]. target may be NULL. */
 int parse_address(struct pw_target *target, const char *text, uint64_t *out, struct pw_error *err);
 
+/* Bytes: "64M", "1.5G", "4096": decimal, K M G T of 1024 each; 0 is no size. */
+int parse_amount(const char *text, uint64_t *out, struct pw_error *err);
+
 struct ranges {
 	struct pw_range *v;
 	size_t n;

@@ -205,11 +205,17 @@ void session_cut(struct session *s, int rc, const char *what)
 	s->status = STATUS_PARTIAL;
 }
 
-int session_close(struct session *s)
+void session_to_stdout(struct session *s)
 {
 	pw_out_flush(&s->out);
-	if (s->args->output && s->out.fd != STDOUT_FILENO && close(s->out.fd) && !s->out.error)
+	if (s->out.fd != STDOUT_FILENO && close(s->out.fd) && !s->out.error)
 		s->out.error = errno;
+	s->out.fd = STDOUT_FILENO;
+}
+
+int session_close(struct session *s)
+{
+	session_to_stdout(s);
 	if (s->out.error && s->out.error != EPIPE) {
 		complain("%s: %s", s->args->output ? s->args->output : "standard output", strerror(s->out.error));
 		s->status = STATUS_FAILED;

@@ -60,6 +60,9 @@ void session_end(struct session *s, const struct pw_rec_end *end);
 /* Ends an answer that broke off with an error: marks it as not whole and says why. */
 void session_cut(struct session *s, int rc, const char *what);
 
+/* What follows goes to standard output, also where -o has sent the rest to a file, which is closed. */
+void session_to_stdout(struct session *s);
+
 /* Frees all; returns the exit status. A closed pipe is no error. */
 int session_close(struct session *s);
 

@@ -33,6 +33,13 @@ _pagewalk_options() {
 		echo '--no-kernel --no-user --stats --max-level --source --paging --json --output --columns --bytes --noheadings
 			--color --help -s -j -o -b -n -h'
 		;;
+	alloc)
+		echo '--block --memory --huge --thp --lock --keep --source --json --output --noheadings --help
+			-b -m -k -s -j -o -n -h'
+		;;
+	layout) echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
+	va2pa) echo '--source --paging --json --output --help -s -j -o -h' ;;
+	pagemap_dump) echo '--json --output --noheadings --help -j -o -n -h' ;;
 	esac
 }
 
@@ -46,6 +53,7 @@ _pagewalk_columns() {
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
 	pagetables) echo 'index pa flags va level slot raw kind size perm' ;;
+	layout) echo 'range size 4k 2m 1g tables name mapped kind found' ;;
 	esac
 }
 
@@ -56,6 +64,7 @@ _pagewalk_values() {
 		[ "$1" != pagetables ] || echo debugfs
 		;;
 	--paging) echo '4 5' ;;
+	-b | --block) [ "$1" != alloc ] || echo '4K 1G' ;;
 	-w | --width) echo '1 2 4 8' ;;
 	--color) echo 'auto always never' ;;
 	-l | --level | --max-level) echo 'pgd p4d pud pmd pte' ;;
@@ -83,8 +92,8 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc pagetables cpu
-			--help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout
+			pagetables cpu va2pa pagemap_dump --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -106,7 +115,13 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
 		return
 		;;
-	--maxphyaddr | -c | --count | -d | --depth) return ;;
+	-b | --block)
+		if [ "$cmd" = alloc ]; then
+			mapfile -t COMPREPLY < <(compgen -W '4K 1G' -- "$cur")
+			return
+		fi
+		;;
+	--maxphyaddr | -c | --count | -d | --depth | -m | --memory) return ;;
 	esac
 	case $cur in
 	-*) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_options "$cmd")" -- "$cur") ;;
@@ -118,7 +133,7 @@ _pagewalk() {
 			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
-		translate | vtop | dump | vmas | pagetables | cpu)
+		translate | vtop | dump | vmas | pagetables | cpu | va2pa | pagemap_dump)
 			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
 			;;
 		esac

@@ -43,3 +43,15 @@ const char *pw_verdict_name(enum pw_verdict v)
 
 	return NAME_OF(names, v);
 }
+
+const char *pw_region_name(enum pw_region region)
+{
+	static const char *const names[] = {
+		[PW_REGION_NONE] = "none",       [PW_REGION_USER] = "user",
+		[PW_REGION_LOGICAL] = "logical", [PW_REGION_VIRTUAL] = "virtual",
+		[PW_REGION_VMEMMAP] = "virtual", [PW_REGION_HOLE] = "hole",
+		[PW_REGION_UNKNOWN] = "unknown", [PW_REGION_NON_CANONICAL] = "non-canonical",
+	};
+
+	return NAME_OF(names, region);
+}

@@ -177,6 +177,14 @@ int pw_target_processes(struct pw_target *t, bool with_roots, struct pw_process 
 	return t->os->processes(t, with_roots, list, n, err);
 }
 
+int pw_target_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err)
+{
+	if (!t->os->layout)
+		return pw_error_set(err, -EOPNOTSUPP, "source %s does not know the layout of addresses",
+				    t->source.ops->name);
+	return t->os->layout(t, out, err);
+}
+
 static int find_by_name(struct pw_target *t, const char *name, pid_t *pid, struct pw_error *err)
 {
 	struct pw_process *list;

@@ -11,6 +11,21 @@
 #include <pagewalk/arch.h>
 #include <pagewalk/source.h>
 
+/* What an address in a stretch of a layout is. */
+enum pw_region {
+	PW_REGION_NONE, /* no layout's: a VMA */
+	PW_REGION_USER,
+	PW_REGION_LOGICAL, /* the direct map: physical memory at a fixed distance */
+	PW_REGION_VIRTUAL, /* mapped page by page, or, as the image, as a whole */
+	PW_REGION_VMEMMAP, /* virtual as well: the array of struct page */
+	PW_REGION_HOLE,    /* canonical, but nothing is ever put there */
+	PW_REGION_NON_CANONICAL,
+	PW_REGION_UNKNOWN, /* the kernel's; which of its regions is where is not known */
+};
+
+/* "none" "user" "logical" "virtual" (vmemmap, too) "hole" "non-canonical" "unknown" */
+PW_API const char *pw_region_name(enum pw_region region);
+
 /* One VMA or kernel region. */
 struct pw_area {
 	uint64_t lo, last;
@@ -20,7 +35,9 @@ struct pw_area {
 	uint64_t offset;  /* in the file, bytes */
 	uint64_t inode;
 	uint32_t dev_major, dev_minor;
-	bool pfnmap; /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
+	enum pw_region region;
+	const char *found; /* of a layout: how its bounds were found; static */
+	bool pfnmap;       /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
 };
 
 /* Ascending, disjoint. */

@@ -29,6 +29,8 @@ struct pw_os_ops {
 	int (*kernel_space)(struct pw_target *t, struct pw_space *space, struct pw_error *err);
 	/* Physical address of the pgd that CPU n uses now. NULL: not known to this OS. */
 	int (*cpu_root)(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err);
+	/* All 64 bits of addresses as areas without gaps; see pw_target_layout(). NULL: not known to this OS. */
+	int (*layout)(struct pw_target *t, struct pw_areas *out, struct pw_error *err);
 	/* A symbol's address, NULL or -ENOENT where symbols are not readable. */
 	int (*symbol)(struct pw_target *t, const char *name, uint64_t *va);
 	void (*close)(struct pw_target *t);
@@ -41,6 +43,8 @@ struct pw_facts {
 	uint64_t page_offset; /* start of the direct map; PW_PA_NONE when not known */
 	uint64_t kernel_root; /* physical address of swapper_pg_dir; PW_PA_NONE when not known */
 	uint64_t mode_depth;
+	uint64_t image_offset; /* by how much KASLR moved the kernel's image; PW_PA_NONE when not known */
+	uint64_t struct_page;  /* bytes of a struct page; 0 when not known */
 };
 
 struct pw_target {
@@ -82,5 +86,11 @@ PW_API int pw_target_space(struct pw_target *t, const struct pw_select *sel, str
 
 PW_API int pw_target_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
 			       struct pw_error *err);
+
+/*
+ * What every address is, from 0 to the last one: ascending, without gaps, each with its region and how its bounds were
+ * found. A leaf-only source gives what the kernel fixes, and PW_REGION_UNKNOWN where it does not. Free with pw_areas_free().
+ */
+PW_API int pw_target_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err);
 
 #endif

@@ -69,8 +69,14 @@ int pw_mm_of_pagemap(struct pw_source *src, struct pw_kernel *k, int fd, uint64_
 
 /* -------- regions.c -------- */
 
-/* The kernel's virtual memory map as it is now. */
-int pw_regions(struct pw_target *t, struct pw_kernel *k, struct pw_areas *out, struct pw_error *err);
+/* The kernel's virtual memory map as it is now: the regions that something can be in. */
+int pw_regions(struct pw_target *t, const struct pw_kernel *k, struct pw_areas *out, struct pw_error *err);
+
+/* The same with user space and all holes, without gaps. */
+int pw_layout_exact(struct pw_target *t, const struct pw_kernel *k, struct pw_areas *out, struct pw_error *err);
+
+/* What of it can be known of the running kernel without an exact source. */
+int pw_layout_of_leaves(struct pw_areas *out, struct pw_error *err);
 
 /* Reads a pointer or other 8-byte word of kernel memory. */
 static inline int pw_read_word(struct pw_source *src, uint64_t kva, uint64_t *out)

@@ -74,6 +74,13 @@ static void init_facts(struct pw_facts *facts)
 	read_system(facts);
 	facts->page_offset = PW_PA_NONE;
 	facts->kernel_root = PW_PA_NONE;
+	facts->image_offset = PW_PA_NONE;
+}
+
+static void facts_of_vmcoreinfo(struct pw_facts *facts, const struct pw_kernel *k)
+{
+	pw_vmcoreinfo_get(k->info.text, "KERNELOFFSET", 16, &facts->image_offset);
+	pw_vmcoreinfo_get(k->info.text, "SIZE(page)", 10, &facts->struct_page);
 }
 
 void pw_kernel_facts_leaves(struct pw_target *t)
@@ -234,6 +241,8 @@ static int facts_of_module(struct pw_target *t, struct pw_kernel *k, const struc
 	rc = pw_direct_map_confirm(&t->source, err);
 	if (!rc)
 		pw_vmcoreinfo_read(&t->source, &k->info);
+	if (!rc)
+		facts_of_vmcoreinfo(&t->facts, k);
 	return rc;
 }
 
@@ -260,5 +269,6 @@ int pw_kernel_facts(struct pw_target *t, struct pw_kernel *k, struct pw_error *e
 	fill_mmu(t, k, cpuinfo, enc_mask | k->info.sme_mask);
 	free(cpuinfo);
 	t->facts.kernel_root = find_kernel_root(&t->source, k, t->mmu[PW_HALF_KERNEL].mode);
+	facts_of_vmcoreinfo(&t->facts, k);
 	return 0;
 }

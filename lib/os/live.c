@@ -182,6 +182,11 @@ static int live_kernel_space(struct pw_target *t, struct pw_space *space, struct
 	return rc;
 }
 
+static int live_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err)
+{
+	return has_tables(t) ? pw_layout_exact(t, t->os_priv, out, err) : pw_layout_of_leaves(out, err);
+}
+
 static int live_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err)
 {
 	int rc = pw_kmod_root_of_cpu(&t->source, cpu, root);
@@ -234,6 +239,7 @@ static const struct pw_os_ops live_os = {
 	.process_space = live_process_space,
 	.kernel_space = live_kernel_space,
 	.cpu_root = live_cpu_root,
+	.layout = live_layout,
 	.symbol = live_symbol,
 	.close = live_close,
 };

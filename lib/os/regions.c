@@ -3,46 +3,80 @@
  * The kernel's virtual memory map as it is now. What the kernel's Documentation/arch/x86/x86_64/mm.rst fixes
  * is fixed here; what KASLR moves is read:
  *
- *   direct map  facts.page_offset; as many TiB as RAM addresses reach (the kernel reserves whole TiB)
+ *   direct map  facts.page_offset; as many TiB as RAM addresses reach (the kernel reserves whole TiB, and some
+ *               more where memory can be plugged in: CONFIG_RANDOMIZE_MEMORY_PHYSICAL_PADDING)
  *   vmemmap     VMCOREINFO, or the first section's map, which is stored less its own frame number
  *   vmalloc     VMCOREINFO; before v6.9 the kernel's variables page_offset_base, vmalloc_base and
  *               vmemmap_base: three words side by side, of which two are known by then
  *   image       VMCOREINFO (phys_base, KERNEL_IMAGE_SIZE) and the Kernel ... lines of /proc/iomem
+ *   KASAN       is there when both ends of its shadow are mapped; it keeps KASLR from moving the others
  *
- * The module tells the first three itself. A stretch that is not known to be a region is in none.
+ * The module tells the first three itself. Where none was moved, each has all the room that mm.rst gives it.
+ * Without an exact source only "nokaslr" on the command line says that nothing was moved.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <pagewalk/live.h>
+#include <pagewalk/walk.h>
+
 #include "os/kernel.h"
+#include "os/layout.h"
 #include "source/live.h"
+#include "source/system.h"
+#include "space.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define TIB (UINT64_C(1) << 40)
 
+#define KASAN_END      UINT64_C(0xfffffbffffffffff)
 #define CPU_ENTRY_AREA UINT64_C(0xfffffe0000000000)
 #define MODULES_END    UINT64_C(0xffffffffff000000)
 #define VSYSCALL       UINT64_C(0xffffffffff600000)
-#define MAX_REGIONS    24
 #define CHUNK          (256 * 1024)
 
+/* mm.rst's map: what it is without KASLR, and, but for the three bases, with it. */
 struct map {
-	struct pw_area *v;
-	size_t n;
+	unsigned va_bits;
+	uint64_t ldt, ldt_bytes;
+	uint64_t direct, direct_bytes;
+	uint64_t vmalloc, vmalloc_bytes;
+	uint64_t vmemmap, vmemmap_bytes;
+	uint64_t kasan;
 };
 
-/* Regions come in ascending order; one that runs into the next is cut there. */
-static void add(struct map *map, const char *name, uint64_t lo, uint64_t last)
-{
-	struct pw_area *before = map->n ? &map->v[map->n - 1] : NULL;
+static const struct map map_4_level = {
+	.va_bits = 48,
+	.ldt = UINT64_C(0xffff880000000000),
+	.ldt_bytes = TIB / 2,
+	.direct = UINT64_C(0xffff888000000000),
+	.direct_bytes = 64 * TIB,
+	.vmalloc = UINT64_C(0xffffc90000000000),
+	.vmalloc_bytes = 32 * TIB,
+	.vmemmap = UINT64_C(0xffffea0000000000),
+	.vmemmap_bytes = TIB,
+	.kasan = UINT64_C(0xffffec0000000000),
+};
 
-	if (map->n == MAX_REGIONS || lo > last || (before && before->lo >= lo))
-		return;
-	if (before && before->last >= lo)
-		before->last = lo - 1;
-	map->v[map->n++] = (struct pw_area){ .lo = lo, .last = last, .name = name };
-}
+static const struct map map_5_level = {
+	.va_bits = 57,
+	.ldt = UINT64_C(0xff10000000000000),
+	.ldt_bytes = 256 * TIB,
+	.direct = UINT64_C(0xff11000000000000),
+	.direct_bytes = 32768 * TIB,
+	.vmalloc = UINT64_C(0xffa0000000000000),
+	.vmalloc_bytes = 12800 * TIB,
+	.vmemmap = UINT64_C(0xffd4000000000000),
+	.vmemmap_bytes = 512 * TIB,
+	.kasan = UINT64_C(0xffdf000000000000),
+};
+
+/* The three that KASLR moves, each 0 where it is not known. */
+struct bases {
+	uint64_t direct, vmalloc, vmemmap;
+	const char *direct_found, *vmalloc_found, *vmemmap_found;
+};
 
 static uint64_t whole_tib(uint64_t last)
 {
@@ -106,26 +140,57 @@ static uint64_t find_vmalloc(struct pw_target *t, const struct pw_kernel *k, uin
 	return at;
 }
 
+static void find_bases(struct pw_target *t, const struct pw_kernel *k, struct bases *b)
+{
+	bool module = t->source.ops == &pw_source_kmod;
+
+	b->direct = t->facts.page_offset;
+	b->direct_found = module                              ? "page_offset_base, by the module"
+			  : t->source.ops == &pw_source_kcore ? "by the headers of /proc/kcore"
+							      : "by a page table of our own";
+	b->vmemmap = k->vmemmap ? k->vmemmap : find_vmemmap(&t->source, k);
+	b->vmemmap_found = k->vmemmap ? "vmemmap_base, by the module" : "by the first section's map (VMCOREINFO)";
+	b->vmalloc = k->vmalloc ? k->vmalloc : find_vmalloc(t, k, b->vmemmap);
+	b->vmalloc_found = k->vmalloc ? "vmalloc_base, by the module" : "by VMCOREINFO, or beside the other two bases";
+}
+
 /* -------- the parts -------- */
 
-static void add_moving(struct pw_target *t, const struct pw_kernel *k, struct map *map)
+static void add_fixed(struct pw_layout *l, enum pw_region region, const char *name, uint64_t lo, uint64_t last)
 {
-	uint64_t po = t->facts.page_offset, ram_last = pw_ram_last(pw_source_ram(&t->source));
-	uint64_t vmemmap = k->vmemmap ? k->vmemmap : find_vmemmap(&t->source, k);
-	uint64_t vmalloc = k->vmalloc ? k->vmalloc : find_vmalloc(t, k, vmemmap);
-	uint64_t vmalloc_size = t->facts.mode_depth == 5 ? 12800 * TIB : 32 * TIB;
-	uint64_t page_size = 64;
+	pw_layout_add(l, region, name, lo, last, PW_FOUND_FIXED);
+}
 
-	add(map, "direct map", po, po + whole_tib(ram_last) - 1);
-	if (vmalloc > po)
-		add(map, "vmalloc", vmalloc, vmalloc + vmalloc_size - 1);
-	pw_vmcoreinfo_get(k->info.text, "SIZE(page)", 10, &page_size);
-	if (vmemmap > vmalloc && vmemmap < CPU_ENTRY_AREA)
-		add(map, "vmemmap", vmemmap, vmemmap + whole_tib(ram_last / 4096 * page_size) - 1);
+static bool moved(const struct map *m, const struct bases *b)
+{
+	return b->direct != m->direct || (b->vmalloc && b->vmalloc != m->vmalloc) ||
+	       (b->vmemmap && b->vmemmap != m->vmemmap);
+}
+
+/* ram_last: of the last byte of RAM, UINT64_MAX when not known. */
+static void add_bases(struct pw_layout *l, const struct map *m, const struct bases *b, uint64_t ram_last,
+		      uint64_t struct_page)
+{
+	uint64_t direct = m->direct_bytes, vmemmap = m->vmemmap_bytes;
+
+	if (moved(m, b)) {
+		direct = whole_tib(ram_last);
+		vmemmap = whole_tib(ram_last / 4096 * struct_page);
+	}
+	pw_layout_add(l, PW_REGION_LOGICAL, "direct map", b->direct, b->direct + direct - 1, b->direct_found);
+	/* What is not found may be anywhere behind it. */
+	if (!b->vmalloc || !b->vmemmap)
+		pw_layout_add(l, PW_REGION_UNKNOWN, "vmalloc and vmemmap", b->direct + direct, CPU_ENTRY_AREA - 1,
+			      "not found");
+	if (b->vmalloc > b->direct)
+		pw_layout_add(l, PW_REGION_VIRTUAL, "vmalloc", b->vmalloc, b->vmalloc + m->vmalloc_bytes - 1,
+			      b->vmalloc_found);
+	if (b->vmemmap > b->vmalloc && b->vmemmap < CPU_ENTRY_AREA)
+		pw_layout_add(l, PW_REGION_VMEMMAP, "vmemmap", b->vmemmap, b->vmemmap + vmemmap - 1, b->vmemmap_found);
 }
 
 /* Sections of the image by the kernel's own list of resources; between them what has no section of its own. */
-static void add_image(struct pw_target *t, const struct pw_kernel *k, struct map *map)
+static void add_image(struct pw_target *t, const struct pw_kernel *k, struct pw_layout *l)
 {
 	static const char *const names[PW_IMAGE_NPARTS] = {
 		"kernel text",
@@ -133,11 +198,15 @@ static void add_image(struct pw_target *t, const struct pw_kernel *k, struct map
 		"kernel data",
 		"kernel bss",
 	};
+	static const char window[] = "by VMCOREINFO (KERNEL_IMAGE_SIZE)", part[] = "by VMCOREINFO and /proc/iomem";
 	const struct pw_range *image = pw_source_ram(&t->source)->image;
 	uint64_t size = k->info.image_size, end, at = PW_IMAGE_START;
 
-	if (size != GIB && size != GIB / 2)
+	if (size != GIB && size != GIB / 2) {
+		pw_layout_add(l, PW_REGION_UNKNOWN, "kernel image and modules", PW_IMAGE_START, MODULES_END - 1,
+			      "no VMCOREINFO");
 		return;
+	}
 	end = PW_IMAGE_START + size;
 	for (int i = 0; i < PW_IMAGE_NPARTS; i++) {
 		uint64_t lo = (image[i].lo & ~UINT64_C(4095)) - k->info.phys_base + PW_IMAGE_START;
@@ -146,33 +215,146 @@ static void add_image(struct pw_target *t, const struct pw_kernel *k, struct map
 		if (image[i].lo > image[i].last || lo < at || last < lo || last >= end)
 			continue;
 		if (lo > at)
-			add(map, "kernel image", at, lo - 1);
-		add(map, names[i], lo, last);
+			pw_layout_add(l, PW_REGION_VIRTUAL, "kernel image", at, lo - 1, window);
+		pw_layout_add(l, PW_REGION_VIRTUAL, names[i], lo, last, part);
 		at = last + 1;
 	}
-	add(map, "kernel image", at, end - 1);
-	add(map, "modules", end, MODULES_END - 1);
+	pw_layout_add(l, PW_REGION_VIRTUAL, "kernel image", at, end - 1, window);
+	pw_layout_add(l, PW_REGION_VIRTUAL, "modules", end, MODULES_END - 1, window);
 }
 
-int pw_regions(struct pw_target *t, struct pw_kernel *k, struct pw_areas *out, struct pw_error *err)
+/* Of 512 MiB or of 1 GiB, as CONFIG_RANDOMIZE_BASE has it: what is so in both cases. */
+static void add_image_of_leaves(struct pw_layout *l)
 {
-	struct map map = { .v = calloc(MAX_REGIONS, sizeof(*map.v)) };
+	static const char size[] = "the image's part is 512M or 1G, by CONFIG_RANDOMIZE_BASE";
 
-	if (!map.v)
+	pw_layout_add(l, PW_REGION_VIRTUAL, "kernel image", PW_IMAGE_START, PW_IMAGE_START + GIB / 2 - 1,
+		      PW_FOUND_FIXED);
+	pw_layout_add(l, PW_REGION_UNKNOWN, "kernel image or modules", PW_IMAGE_START + GIB / 2,
+		      PW_IMAGE_START + GIB - 1, size);
+	pw_layout_add(l, PW_REGION_VIRTUAL, "modules", PW_IMAGE_START + GIB, MODULES_END - 1, PW_FOUND_FIXED);
+}
+
+static void add_ldt(struct pw_layout *l, const struct map *m)
+{
+	uint64_t kernel = ~((UINT64_C(1) << (m->va_bits - 1)) - 1);
+
+	add_fixed(l, PW_REGION_HOLE, "guard hole", kernel, m->ldt - 1);
+	add_fixed(l, PW_REGION_VIRTUAL, "LDT", m->ldt, m->ldt + m->ldt_bytes - 1);
+}
+
+static void add_middle(struct pw_layout *l)
+{
+	add_fixed(l, PW_REGION_VIRTUAL, "cpu entry area", CPU_ENTRY_AREA, UINT64_C(0xfffffe7fffffffff));
+	add_fixed(l, PW_REGION_VIRTUAL, "espfix", UINT64_C(0xffffff0000000000), UINT64_C(0xffffff7fffffffff));
+	add_fixed(l, PW_REGION_VIRTUAL, "EFI", UINT64_C(0xffffffef00000000), UINT64_C(0xfffffffeffffffff));
+}
+
+/* FIXADDR_TOP is the last page of the 2 MiB that vsyscall's page is in; FIXADDR_START depends on the configuration. */
+static void add_upper(struct pw_layout *l)
+{
+	add_fixed(l, PW_REGION_VIRTUAL, "fixmap", MODULES_END, VSYSCALL - 1);
+	add_fixed(l, PW_REGION_VIRTUAL, "vsyscall", VSYSCALL, VSYSCALL + 4095);
+	add_fixed(l, PW_REGION_VIRTUAL, "fixmap", VSYSCALL + 4096, VSYSCALL + 0x1fffff);
+}
+
+/* KASAN fills all of its shadow, with one page of zeros where it has nothing to say. */
+static bool has_kasan(struct pw_target *t, const struct map *m)
+{
+	const uint64_t ends[2] = { m->kasan, KASAN_END & ~UINT64_C(0xfff) };
+	struct pw_space space = { .source = &t->source, .pin.pagemap_fd = -1 };
+	struct pw_translation out[2];
+
+	if (t->facts.kernel_root == PW_PA_NONE || t->source.ops->ranges(&t->source, &space.ram, &space.nram))
+		return false;
+	pw_space_of_kernel(t, &space);
+	return !pw_translate(&space, ends, 2, out) && out[0].verdict == PW_MAPPED && out[1].verdict == PW_MAPPED;
+}
+
+static void add_exact(struct pw_target *t, const struct pw_kernel *k, struct pw_layout *l)
+{
+	const struct map *m = t->facts.mode_depth == 5 ? &map_5_level : &map_4_level;
+	struct bases b;
+
+	find_bases(t, k, &b);
+	pw_layout_lower(l, m->va_bits);
+	add_ldt(l, m);
+	add_bases(l, m, &b, pw_ram_last(pw_source_ram(&t->source)), t->facts.struct_page ? t->facts.struct_page : 64);
+	if (!moved(m, &b) && has_kasan(t, m))
+		pw_layout_add(l, PW_REGION_VIRTUAL, "KASAN shadow", m->kasan, KASAN_END, "it is mapped");
+	add_middle(l);
+	add_image(t, k, l);
+	add_upper(l);
+}
+
+int pw_layout_exact(struct pw_target *t, const struct pw_kernel *k, struct pw_areas *out, struct pw_error *err)
+{
+	struct pw_layout l;
+
+	if (pw_layout_init(&l, PW_MAX_REGIONS))
 		return pw_error_set(err, -ENOMEM, "out of memory");
-	if (t->facts.mode_depth == 5)
-		add(&map, "LDT", UINT64_C(0xff10000000000000), UINT64_C(0xff10ffffffffffff));
+	add_exact(t, k, &l);
+	return pw_layout_finish(&l, out) ? pw_error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* -------- without reading kernel memory -------- */
+
+/* The same test as the kernel's: a word of the command line. */
+static bool told_nokaslr(void)
+{
+	char *text, *at;
+	bool found = false;
+
+	if (pw_system_read("/proc/cmdline", 1 << 16, &text, NULL))
+		return false;
+	for (at = strtok(text, " \t\n"); at && !found; at = strtok(NULL, " \t\n"))
+		found = !strcmp(at, "nokaslr");
+	free(text);
+	return found;
+}
+
+int pw_layout_of_leaves(struct pw_areas *out, struct pw_error *err)
+{
+	static const char in_place[] = "nokaslr is on the command line";
+	struct pw_live_summary s;
+	struct pw_layout l;
+	const struct map *m;
+
+	pw_live_summary(&s);
+	if (!s.mode[0])
+		return pw_error_set(err, -EOPNOTSUPP, "the layout of addresses is known for x86-64 only");
+	m = s.mode[0] == '5' ? &map_5_level : &map_4_level;
+	if (pw_layout_init(&l, PW_MAX_REGIONS))
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	pw_layout_lower(&l, m->va_bits);
+	add_ldt(&l, m);
+	if (told_nokaslr())
+		add_bases(&l, m, &(struct bases){ m->direct, m->vmalloc, m->vmemmap, in_place, in_place, in_place },
+			  UINT64_MAX, 0);
 	else
-		add(&map, "LDT", UINT64_C(0xffff880000000000), UINT64_C(0xffff887fffffffff));
-	add_moving(t, k, &map);
-	add(&map, "cpu entry area", CPU_ENTRY_AREA, UINT64_C(0xfffffe7fffffffff));
-	add(&map, "espfix", UINT64_C(0xffffff0000000000), UINT64_C(0xffffff7fffffffff));
-	add(&map, "EFI", UINT64_C(0xffffffef00000000), UINT64_C(0xfffffffeffffffff));
-	add_image(t, k, &map);
-	add(&map, "fixmap", MODULES_END, VSYSCALL - 1);
-	add(&map, "vsyscall", VSYSCALL, VSYSCALL + 4095);
-	out->v = map.v;
-	out->n = map.n;
-	out->strings = NULL;
+		pw_layout_add(&l, PW_REGION_UNKNOWN, "direct map, vmalloc, vmemmap", m->direct, CPU_ENTRY_AREA - 1,
+			      "hidden: KASLR moves them, an exact source tells where");
+	add_middle(&l);
+	add_image_of_leaves(&l);
+	add_upper(&l);
+	return pw_layout_finish(&l, out) ? pw_error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* -------- the regions alone -------- */
+
+int pw_regions(struct pw_target *t, const struct pw_kernel *k, struct pw_areas *out, struct pw_error *err)
+{
+	int rc = pw_layout_exact(t, k, out, err);
+	size_t n = 0;
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < out->n; i++) {
+		enum pw_region is = out->v[i].region;
+
+		if (is == PW_REGION_LOGICAL || is == PW_REGION_VIRTUAL || is == PW_REGION_VMEMMAP)
+			out->v[n++] = out->v[i];
+	}
+	out->n = n;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "maps.h"
+#include "os/layout.h"
 #include "source/text.h"
 #include "space.h"
 
@@ -103,11 +104,43 @@ static int text_kernel_space(struct pw_target *t, struct pw_space *space, struct
 	return 0;
 }
 
+/* Its regions go by their names. */
+static enum pw_region region_of(const char *name)
+{
+	if (!strcmp(name, "direct map"))
+		return PW_REGION_LOGICAL;
+	return strcmp(name, "vmemmap") ? PW_REGION_VIRTUAL : PW_REGION_VMEMMAP;
+}
+
+static int text_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err)
+{
+	const struct pw_text *text = t->source.priv;
+	struct pw_areas named = { 0 };
+	struct pw_layout l;
+
+	if (add_regions(text, &named) || pw_layout_init(&l, named.n + 3)) {
+		pw_areas_free(&named);
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	}
+	pw_layout_lower(&l, t->mmu[PW_HALF_KERNEL].mode->va_bits);
+	for (size_t i = 0; i < named.n; i++)
+		pw_layout_add(&l, region_of(named.v[i].name), named.v[i].name, named.v[i].lo, named.v[i].last,
+			      "the file says so");
+	free(named.v);
+	if (pw_layout_finish(&l, out)) {
+		free(named.strings);
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	}
+	out->strings = named.strings;
+	return 0;
+}
+
 static const struct pw_os_ops text_os = {
 	.name = "text",
 	.processes = text_processes,
 	.process_space = text_process_space,
 	.kernel_space = text_kernel_space,
+	.layout = text_layout,
 };
 
 int pw_text_attach(struct pw_target *t, struct pw_error *err)
@@ -121,6 +154,7 @@ int pw_text_attach(struct pw_target *t, struct pw_error *err)
 	t->facts.page_offset = text->page_offset;
 	t->facts.kernel_root = text->kernel_root;
 	t->facts.mode_depth = text->levels;
+	t->facts.image_offset = PW_PA_NONE;
 	for (int half = PW_HALF_USER; half <= PW_HALF_KERNEL; half++) {
 		t->mmu[half] = (struct pw_mmu){
 			.arch = &pw_arch_x86_64,

@@ -2,7 +2,7 @@
 /* The JSON renderer. Keys and the words in "kind", "verdict", "reason", "state" are API: add, never rename. */
 #include "bits.h"
 #include "entry.h"
-#include "json.h"
+#include "json_origin.h"
 
 static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
 {
@@ -181,7 +181,10 @@ static void step(struct pw_render *r, const struct pw_step *step)
 
 static void span(struct pw_render *r, const struct pw_span *span)
 {
-	pw_entries_of_span(r, span, put_label, put_entry);
+	if (r->view == PW_VIEW_PAGEMAP)
+		pw_json_pagemap(r, span);
+	else
+		pw_entries_of_span(r, span, put_label, put_entry);
 }
 
 static void hole(struct pw_render *r, const struct pw_hole *hole)
@@ -508,6 +511,10 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		return;
 	if (e->kalloc)
 		kalloc(r, e->kalloc);
+	if (e->alloc)
+		pw_json_alloc(r, e->alloc);
+	if (r->view == PW_VIEW_REGIONS)
+		pw_json_layout(r);
 	for (unsigned i = 0; i < PW_NLEVELS; i++)
 		tables += e->walk.tables[i];
 	open_rec(r, &j, "end");
@@ -546,5 +553,8 @@ const struct pw_render_ops pw_render_json = {
 
 	.cpu = cpu,
 	.decoded = decoded,
+	.region = pw_json_region,
+	.place = pw_json_place,
+	.page = pw_json_page,
 	.end = end,
 };

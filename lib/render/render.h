@@ -101,6 +101,42 @@ struct pw_rec_pagetables {
 	uint64_t flags[64][PW_NLEVELS];            /* by mmu->arch->attrs */
 };
 
+/* layout: a stretch of the address space, and what is mapped in it. */
+struct pw_rec_region {
+	const struct pw_area *area;
+	bool walked;       /* what follows is filled in: it was looked at */
+	uint64_t bytes[3]; /* mapped in pages of PTE, PMD, PUD level */
+	uint64_t tables, table_bytes;
+};
+
+/* layout: what an address is. */
+struct pw_rec_place {
+	uint64_t va;
+	const struct pw_area *area;
+	uint64_t pa;                    /* by the direct map's distance, or where it is mapped; PW_PA_NONE */
+	uint64_t frame;                 /* that the struct page there is of; PW_PA_NONE */
+	const struct pw_translation *t; /* NULL: was not looked up */
+};
+
+/* alloc: one page of 4 KiB. */
+struct pw_rec_page {
+	uint64_t va, pa; /* pa PW_PA_NONE: hidden, or none */
+	uint64_t size;   /* of the page that maps it; 0: not known */
+	enum pw_kind kind;
+	bool swapped;
+};
+
+/* alloc: an allocation as a whole. */
+struct pw_rec_alloc {
+	bool one_block;
+	uint64_t bytes, blocks;
+	uint64_t pages, absent;    /* of 4 KiB; of these not in memory */
+	uint64_t extents, longest; /* physically contiguous stretches, and the pages of the longest; 0: hidden */
+	uint64_t mapped[3];        /* bytes by the level of the page that maps them; sizes_known */
+	bool sizes_known;
+	int pid; /* that stays alive; 0: none */
+};
+
 /* What the sums are of: all there is, one space of several, or, at the end, these together. */
 enum pw_end_of { PW_END_ALL, PW_END_SPACE, PW_END_STREAM };
 
@@ -115,6 +151,7 @@ struct pw_rec_end {
 	uint64_t records; /* processes, VMAs, addresses */
 	uint64_t area_bytes;
 	const struct pw_rec_kalloc *kalloc; /* kalloc: what the pages are together */
+	const struct pw_rec_alloc *alloc;   /* alloc: the same */
 	bool hidden;                        /* frame numbers were asked for and not given */
 	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
 	bool has_walk;                      /* walk is filled in */
@@ -139,6 +176,9 @@ struct pw_render_ops {
 	void (*pagetables)(struct pw_render *r, const struct pw_rec_pagetables *p);
 	void (*cpu)(struct pw_render *r, const struct pw_cpu *c);
 	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
+	void (*region)(struct pw_render *r, const struct pw_rec_region *region);
+	void (*place)(struct pw_render *r, const struct pw_rec_place *place);
+	void (*page)(struct pw_render *r, const struct pw_rec_page *page);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
@@ -161,6 +201,11 @@ enum pw_view {
 	PW_VIEW_DECODE,
 	PW_VIEW_KPAGES,
 	PW_VIEW_PAGETABLES,
+	PW_VIEW_REGIONS,
+	PW_VIEW_PLACES,
+	PW_VIEW_ALLOC,   /* "VA=0x... -> PA=0x..." */
+	PW_VIEW_ADDRESS, /* the physical address and nothing else */
+	PW_VIEW_PAGEMAP, /* one word of /proc/PID/pagemap a line */
 	PW_NVIEWS,
 };
 

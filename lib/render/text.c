@@ -16,7 +16,8 @@ static const struct {
 	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),         VIEW(PW_VIEW_TREE, tree),
 	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),           VIEW(PW_VIEW_PROCESSES, process),
 	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source),        VIEW(PW_VIEW_DECODE, decode),
-	VIEW(PW_VIEW_KPAGES, kpage),   VIEW(PW_VIEW_PAGETABLES, pagetables),
+	VIEW(PW_VIEW_KPAGES, kpage),   VIEW(PW_VIEW_PAGETABLES, pagetables), VIEW(PW_VIEW_REGIONS, region),
+	VIEW(PW_VIEW_PLACES, place),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -287,13 +288,21 @@ static bool streams(enum pw_view view)
 	       view == PW_VIEW_PAGETABLES;
 }
 
+static bool has_title(enum pw_view view)
+{
+	return view != PW_VIEW_PROCESSES && view != PW_VIEW_SOURCES && view != PW_VIEW_ALLOC &&
+	       view != PW_VIEW_ADDRESS && view != PW_VIEW_PAGEMAP && view != PW_VIEW_PLACES;
+}
+
 static void begin(struct pw_render *r)
 {
 	pw_out_room(r->out, PW_OUT_ROW);
 	r->area = NULL;
 	r->hidden = r->between = false;
 	r->va_digits = r->view == PW_VIEW_TRANSLATE ? 8 : digits_of(&r->head); /* 8: as /proc/PID/maps pads */
-	if (r->head.target && r->view != PW_VIEW_PROCESSES && r->view != PW_VIEW_SOURCES && !r->noheadings)
+	if (r->view == PW_VIEW_REGIONS || r->view == PW_VIEW_PLACES)
+		r->va_digits = 16;
+	if (r->head.target && has_title(r->view) && !r->noheadings)
 		out_title(r);
 	if (r->head.mmu && !r->noheadings)
 		out_offline_title(r);
@@ -301,6 +310,8 @@ static void begin(struct pw_render *r)
 		set_stream_widths(r);
 		pw_row_head(r);
 	}
+	if (r->view == PW_VIEW_PAGEMAP && !r->noheadings)
+		pw_text_pagemap_head(r);
 	r->any = true;
 }
 
@@ -452,16 +463,25 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		pw_out_str(r->out, "truncated: the rest could not be read\n");
 		return;
 	}
-	if (r->noheadings)
+	if (r->noheadings) {
+		if (e->alloc)
+			pw_text_alloc_pid(r, e->alloc);
 		return;
+	}
 	if (r->view == PW_VIEW_SOURCES)
 		auto_line(r, e);
 	else if (r->view == PW_VIEW_VMAS)
 		vmas_line(r, e);
 	else if (e->kalloc)
 		kalloc_line(r, e->kalloc);
+	else if (e->alloc)
+		pw_text_alloc_end(r, e->alloc);
+	else if (r->view == PW_VIEW_PAGEMAP || r->view == PW_VIEW_ADDRESS)
+		return;
 	else if (e->has_walk)
 		walk_line(r, e);
+	if (r->view == PW_VIEW_REGIONS)
+		pw_text_layout_end(r, e);
 	if (r->view == PW_VIEW_SOURCES)
 		return;
 	if ((r->hidden || e->hidden) && e->of != PW_END_SPACE && r->view != PW_VIEW_VMAS)
@@ -484,6 +504,16 @@ static void process(struct pw_render *r, const struct pw_process *p)
 static void vma(struct pw_render *r, const struct pw_rec_vma *v)
 {
 	add_row(r, v);
+}
+
+static void region(struct pw_render *r, const struct pw_rec_region *rec)
+{
+	add_row(r, rec);
+}
+
+static void place(struct pw_render *r, const struct pw_rec_place *rec)
+{
+	add_row(r, rec);
 }
 
 static void source(struct pw_render *r, const struct pw_rec_source *s)
@@ -535,5 +565,8 @@ const struct pw_render_ops pw_render_text = {
 	.kpage = pw_text_kpage,
 	.pagetables = pw_text_pagetables,
 	.decoded = pw_text_decoded,
+	.region = region,
+	.place = place,
+	.page = pw_text_page,
 	.end = end,
 };

@@ -8,10 +8,10 @@
 /* Column tables, by view. */
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
-	pw_kpage_columns[], pw_pagetables_columns[];
+	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
-	pw_pagetables_ncolumns;
+	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -26,6 +26,19 @@ void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
 void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);
 void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
+void pw_text_page(struct pw_render *r, const struct pw_rec_page *p);
+
+/* What a translation says that leads nowhere. */
+void pw_text_why(struct pw_render *r, const struct pw_translation *t);
+/* "0x1a2f3c1b8" alone: no line where there is none. */
+void pw_text_address(struct pw_render *r, const struct pw_translation *t);
+/* pagemap_dump: its heading, and a line for each word that is not empty. */
+void pw_text_pagemap_head(struct pw_render *r);
+void pw_text_pagemap(struct pw_render *r, const struct pw_span *span);
+/* The last lines of layout and alloc. */
+void pw_text_layout_end(struct pw_render *r, const struct pw_rec_end *e);
+void pw_text_alloc_end(struct pw_render *r, const struct pw_rec_alloc *a);
+void pw_text_alloc_pid(struct pw_render *r, const struct pw_rec_alloc *a);
 
 /* "7f3a5c200000-7f3a5c400000" */
 void pw_text_range(struct pw_render *r, uint64_t lo, uint64_t last);

@@ -193,7 +193,10 @@ void pw_text_step(struct pw_render *r, const struct pw_step *step)
 
 void pw_text_span(struct pw_render *r, const struct pw_span *span)
 {
-	pw_entries_of_span(r, span, put_label, put_entry);
+	if (r->view == PW_VIEW_PAGEMAP)
+		pw_text_pagemap(r, span);
+	else
+		pw_entries_of_span(r, span, put_label, put_entry);
 }
 
 /* A line of its own form; where an entry leads there, that entry comes first. */

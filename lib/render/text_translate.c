@@ -257,7 +257,7 @@ static void outside_why(struct pw_render *r, const struct pw_translation *t)
 				  : "an address of the user half, which is not shown here");
 }
 
-static void why(struct pw_render *r, const struct pw_translation *t)
+void pw_text_why(struct pw_render *r, const struct pw_translation *t)
 {
 	switch (t->verdict) {
 	case PW_V_NONE:
@@ -367,7 +367,7 @@ static void block(struct pw_render *r, const struct pw_translation *t)
 		if (r->colour)
 			pw_out_str(o, PW_PLAIN);
 		pw_out_str(o, "  ");
-		why(r, t);
+		pw_text_why(r, t);
 		pw_out_char(o, '\n');
 	}
 	area_line(r, t);
@@ -436,6 +436,10 @@ void pw_text_translation(struct pw_render *r, const struct pw_translation *t)
 {
 	if (r->view == PW_VIEW_BRIEF) {
 		pw_row(r, t);
+		return;
+	}
+	if (r->view == PW_VIEW_ADDRESS) {
+		pw_text_address(r, t);
 		return;
 	}
 	pw_out_room(r->out, PW_OUT_ROW);
