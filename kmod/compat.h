@@ -10,9 +10,15 @@
 #error "the compile probes of Kbuild do not work with this kernel's build system"
 #endif
 
+#include <linux/kprobes.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+
+#ifdef HAVE_CC_PLATFORM
+#include <linux/cc_platform.h>
+#endif
 
 /* paddr_vmcoreinfo_note() moved. */
 #ifdef HAVE_VMCORE_INFO_H
@@ -57,6 +63,28 @@ static inline void *compat_vmalloc_huge(unsigned long size, gfp_t gfp)
 	return vmalloc_huge(size, gfp);
 #else
 	return NULL;
+#endif
+}
+
+/* Where the function that a kretprobe is on returns to. */
+static inline unsigned long compat_kretprobe_retaddr(struct kretprobe_instance *ri)
+{
+#ifdef HAVE_KRETPROBE_RETADDR
+	return get_kretprobe_retaddr(ri);
+#else
+	return (unsigned long)ri->ret_addr;
+#endif
+}
+
+/* Whether this is a guest whose memory is hidden from its host. */
+static inline bool compat_is_encrypted_guest(void)
+{
+#if defined(HAVE_CC_PLATFORM)
+	return cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+#elif defined(CONFIG_AMD_MEM_ENCRYPT)
+	return sev_active();
+#else
+	return false;
 #endif
 }
 

@@ -178,6 +178,7 @@ MODULES = {
     "pagewalk": Module("pagewalk.ko", PAGEWALK),
     "pagewalk_check": Module("pagewalk.ko", PAGEWALK, "PAGEWALK_CHECK"),  # checks itself
     "pagewalk_origins": Module("origins/pagewalk_origins.ko", PAGEWALK),
+    "su_devmem": Module("origins/su_devmem.ko", PAGEWALK),
     "planted": Module("planted.ko", (("tests/guest/planted", ""),)),
 }
 # What others install.
