@@ -4,6 +4,7 @@
 
 #include "options.h"
 
-extern const struct command cmd_doctor, cmd_ps, cmd_translate, cmd_dump, cmd_vmas, cmd_decode, cmd_mem, cmd_kalloc;
+extern const struct command cmd_doctor, cmd_ps, cmd_translate, cmd_dump, cmd_vmas, cmd_decode, cmd_mem, cmd_kalloc,
+	cmd_dev_mem;
 
 #endif

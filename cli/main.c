@@ -8,7 +8,7 @@
 #include "session.h"
 
 static const struct command *const commands[] = {
-	&cmd_doctor, &cmd_ps, &cmd_translate, &cmd_dump, &cmd_vmas, &cmd_decode, &cmd_mem, &cmd_kalloc,
+	&cmd_doctor, &cmd_ps, &cmd_translate, &cmd_dump, &cmd_vmas, &cmd_decode, &cmd_mem, &cmd_kalloc, &cmd_dev_mem,
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -25,6 +25,7 @@ _pagewalk_options() {
 		echo '--width --count --raw --input --verify --source --paging --json --output --noheadings --color --help
 			-w -c -r -i -s -j -o -n -h'
 		;;
+	dev_mem) echo '--width --source --json --output --noheadings --color --help -w -s -j -o -n -h' ;;
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
@@ -74,7 +75,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc dev_mem --help --version' -- "$cur")
 		return
 	fi
 	case $prev in

@@ -10,6 +10,7 @@
 #error "the compile probes of Kbuild do not work with this kernel's build system"
 #endif
 
+#include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
@@ -74,6 +75,16 @@ static inline unsigned long compat_kretprobe_retaddr(struct kretprobe_instance *
 #else
 	return (unsigned long)ri->ret_addr;
 #endif
+}
+
+/* What mmap() of a file calls. */
+static inline const void *compat_mmap_of(const struct file_operations *fops)
+{
+#ifdef HAVE_MMAP_PREPARE
+	if (fops->mmap_prepare)
+		return fops->mmap_prepare;
+#endif
+	return fops->mmap;
 }
 
 /* Whether this is a guest whose memory is hidden from its host. */

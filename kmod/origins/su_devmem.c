@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * su_devmem.ko: while it is loaded, read(2) of /dev/mem reaches all of RAM. Needs no other module of ours.
+ * su_devmem.ko: while it is loaded, read(2) of /dev/mem reaches all of RAM; with writable=1, write(2) and mmap(2) as
+ * well. Needs no other module of ours.
  *
  * The kernel asks devmem_is_allowed(pfn) for every page: 0 no, 1 yes, 2 show zeros (RAM below 1 MiB). A kretprobe
- * turns that answer into 1, if the page is RAM, wholly, and
+ * turns that answer into 1 if the page is wholly RAM, and the caller is /dev/mem's read function or, with
+ * writable=1, its mmap function and the direct map has the page writable. Nothing of the kernel is changed but by
+ * kprobes themselves, which know how to do that with other CPUs running. A call that a probe misses (nmissed)
+ * gets the answer that it would have got without us.
  *
- *   the caller is /dev/mem's read function; or
- *   writable=1, and the kernel itself may write to the page by its direct map.
- *
- * Nothing of the kernel is changed but by kprobes themselves, which know how to do that with other CPUs running. A call
- * that the probe misses (nmissed) has the answer that it would have had without us.
- *
- * Who the caller is, is told by the return address. Marking the tasks that are in read_mem() by a second probe would
- * need an instance for as long as each read lasts, and each read beyond those would be missed; an address needs no
- * memory, is right on any CPU and after any signal. And which function is meant comes from the file operations of
- * the device, not from a name: `read_mem` is a static function, of which there can be others. If somebody else's
+ * Who the caller is, is told by the return address. Marking the tasks that are in the read function by a second probe
+ * would need an instance for as long as each read lasts, and reads beyond their number would be missed; an address needs no
+ * memory, and is right on any CPU and after any signal. And which function is meant comes from the file operations of
+ * the device, not from a name: read_mem() is static, and there can be others of that name. If somebody else's
  * kretprobe took the return address first, or a compiler moves the call out of line, the answer stays as it was.
  *
- * Reading cannot fault: read_mem() copies by copy_from_kernel_nofault(), so that what is missing in the direct map
- * (memfd_secret, poisoned memory, guard pages) is EFAULT. Writing is copy_from_user() to the direct map, which is why
- * read-only pages (text, rodata, BPF programs) are refused before. A page that turns read-only in between is caught by the
- * exception table on x86 and ends as EFAULT, too. mmap() is judged like a write whatever its protection, as it can be
- * changed afterwards, and a mapping of the page stays when the page becomes something else.
+ * Reading cannot fault: the kernel copies by copy_from_kernel_nofault(), so that what is missing in the direct map
+ * (memfd_secret, poisoned memory) is EFAULT.
+ *
+ * Writing does fault: the kernel's write function is copy_from_user() to the direct map. For text and slabs that is a BUG
+ * (hardened usercopy), for what is read-only an oops, as what was not copied is zeroed; and no look beforehand can say
+ * how it will be a moment later. So its answers are left alone. A write to RAM goes to a function of ours
+ * instead, whose stores fail where the kernel has no right to write.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/ioport.h>
 #include <linux/kallsyms.h>
@@ -32,17 +33,22 @@
 #include <linux/major.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 
 #include "../compat.h"
+#include "../nofault.h"
 
 #define DEVICE    "/dev/mem"
 #define MINOR_MEM 1
 
 static bool writable;
 module_param(writable, bool, 0444);
-MODULE_PARM_DESC(writable, "let writes and mmap through as well, where the kernel itself may write (default: 0)");
+MODULE_PARM_DESC(writable, "let RAM be written and mapped as well, where the kernel itself may write (default: 0)");
 
 static int maxactive;
 module_param(maxactive, int, 0444);
@@ -85,21 +91,26 @@ static int find_ram(void)
 	return rc ?: nram ? 0 : -ENODATA;
 }
 
-static bool is_ram(unsigned long pfn)
+/* Whether [pfn, end) was RAM when we were loaded. */
+static bool was_ram(unsigned long pfn, unsigned long end)
 {
 	unsigned int i;
 
-	for (i = 0; i < nram && pfn >= ram[i].end; i++)
-		;
-	if (i == nram || pfn < ram[i].pfn)
-		return false;
-	if (!pfn_valid(pfn) || !online_section_nr(pfn_to_section_nr(pfn)))
+	for (i = 0; i < nram; i++)
+		if (pfn >= ram[i].pfn && end <= ram[i].end)
+			return pfn < end;
+	return false;
+}
+
+static bool is_ram(unsigned long pfn)
+{
+	if (!was_ram(pfn, pfn + 1) || !pfn_valid(pfn) || !online_section_nr(pfn_to_section_nr(pfn)))
 		return false;
 	/* To touch these can be a machine check, or memory that the hypervisor has taken back. */
 	return !PageHWPoison(pfn_to_page(pfn)) && !PageOffline(pfn_to_page(pfn));
 }
 
-/* Whether the direct map has the page writable now. */
+/* Whether the direct map has the page writable. */
 static bool kernel_may_write(unsigned long pfn)
 {
 	bool may = false;
@@ -118,12 +129,40 @@ static bool kernel_may_write(unsigned long pfn)
 	return may;
 }
 
-/* -------- the probe -------- */
+/* Descriptors from before a lockdown, and of who had the capability, are still open. In atomic context. */
+static bool may(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RAWIO) && !security_locked_down(LOCKDOWN_DEV_MEM);
+}
 
-/* The code of /dev/mem's read function. */
-static unsigned long reader, reader_end;
+/* -------- reading and mapping -------- */
+
+/* Code of /dev/mem's functions. */
+static struct code {
+	unsigned long at, end;
+} reader, writer, mapper;
+
+/* A second look of mmap()'s, from v6.16 on. */
+#define SECOND_LOOK "phys_mem_access_prot_allowed"
 
 static atomic_long_t lifted;
+
+static bool in(const struct code *code, unsigned long address)
+{
+	return address > code->at && address < code->end;
+}
+
+static bool from_mmap(unsigned long caller)
+{
+	char name[KSYM_SYMBOL_LEN];
+
+	if (in(&mapper, caller))
+		return true;
+	if (in(&writer, caller))
+		return false;
+	sprint_symbol_no_offset(name, caller);
+	return !strcmp(name, SECOND_LOOK);
+}
 
 struct call {
 	unsigned long pfn;
@@ -141,14 +180,12 @@ NOKPROBE_SYMBOL(on_entry);
 static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	unsigned long pfn = ((struct call *)ri->data)->pfn, caller = compat_kretprobe_retaddr(ri);
-	bool is_read = caller > reader && caller < reader_end;
 
-	if ((int)regs_return_value(regs) == 1 || !(is_read || writable) || !is_ram(pfn))
+	if ((int)regs_return_value(regs) == 1 || !is_ram(pfn))
 		return 0;
-	if (!is_read && !kernel_may_write(pfn))
+	if (!in(&reader, caller) && !(writable && from_mmap(caller) && kernel_may_write(pfn)))
 		return 0;
-	/* Descriptors from before a lockdown are still open. */
-	if (security_locked_down(LOCKDOWN_DEV_MEM))
+	if (!may())
 		return 0;
 	regs_set_return_value(regs, 1);
 	atomic_long_inc(&lifted);
@@ -163,9 +200,76 @@ static struct kretprobe probe = {
 	.data_size = sizeof(struct call),
 };
 
+/* -------- writing -------- */
+
+static int put(u64 pa, const u8 *from, unsigned int len)
+{
+	unsigned int at, width;
+	int rc = is_ram(PHYS_PFN(pa)) && may() ? 0 : -EPERM;
+
+	for (at = 0; at < len && !rc; at += width) {
+		width = pw_width(pa + at, len - at);
+		rc = pw_put_nofault(__va(pa + at), from + at, width);
+	}
+	return rc;
+}
+
+/* In place of the device's own function, in the context of its caller. */
+static ssize_t write_ram(struct file *file, const char __user *buf, size_t count, loff_t *ppos)
+{
+	u8 *page = (void *)__get_free_page(GFP_KERNEL);
+	u64 pa = *ppos;
+	int rc = page ? 0 : -ENOMEM;
+	size_t done = 0;
+
+	while (done < count && !rc && !signal_pending(current)) {
+		unsigned int part = min_t(size_t, count - done, PAGE_SIZE - offset_in_page(pa + done));
+
+		rc = copy_from_user(page, buf + done, part) ? -EFAULT : put(pa + done, page, part);
+		if (!rc)
+			done += part;
+		cond_resched();
+	}
+	if (!done && !rc)
+		rc = -EINTR;
+	free_page((unsigned long)page);
+	*ppos += done;
+	pr_info("pid %d (%s) wrote %zu of %zu bytes at physical %#llx\n", task_tgid_nr(current), current->comm, done,
+		count, pa);
+	/* Of divert(). The few instructions that are left are waited for by synchronize_rcu_tasks(). */
+	module_put(THIS_MODULE);
+	return done ?: rc;
+}
+
+static int divert(struct kprobe *kp, struct pt_regs *regs)
+{
+	size_t count = regs_get_kernel_argument(regs, 2);
+	u64 pa = *(const loff_t *)regs_get_kernel_argument(regs, 3);
+
+	if (!count || pa + count < pa || !was_ram(PHYS_PFN(pa), PHYS_PFN(pa + count - 1) + 1) || !may() ||
+	    !try_module_get(THIS_MODULE))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)write_ram);
+	return 1;
+}
+NOKPROBE_SYMBOL(divert);
+
+/* What is optimised away of a probe without one is that it may send its caller elsewhere. */
+static void after(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(after);
+
+static struct kprobe write_probe = {
+	.pre_handler = divert,
+	.post_handler = after,
+};
+
+/* -------- coming and going -------- */
+
 static unsigned long missed(void)
 {
-	return probe.nmissed + probe.kp.nmissed;
+	return probe.nmissed + probe.kp.nmissed + write_probe.nmissed;
 }
 
 static int get_nmissed(char *buf, const struct kernel_param *kp)
@@ -177,23 +281,24 @@ static const struct kernel_param_ops nmissed_ops = {
 	.get = get_nmissed,
 };
 module_param_cb(nmissed, &nmissed_ops, NULL, 0444);
-MODULE_PARM_DESC(nmissed, "calls that the probe missed so far: these had the kernel's own answer");
-
-/* -------- coming and going -------- */
+MODULE_PARM_DESC(nmissed, "calls that the probes missed so far: these got the kernel's own answer");
 
 /* Where a function ends, by the kernel's symbols: "read_mem+0x0/0x1c0". */
-static unsigned long __init end_of(unsigned long function)
+static int __init find_code(const void *function, struct code *code)
 {
 	static char text[KSYM_SYMBOL_LEN] __initdata;
 	unsigned long size;
 	char *plus;
 
-	sprint_symbol(text, function);
+	sprint_symbol(text, (unsigned long)function);
 	plus = strstr(text, "+0x0/");
-	return plus && !kstrtoul(plus + 5, 0, &size) ? function + size : 0;
+	if (!function || !plus || kstrtoul(plus + 5, 0, &size))
+		return -ENODEV;
+	*code = (struct code){ (unsigned long)function, (unsigned long)function + size };
+	return 0;
 }
 
-static int __init find_reader(void)
+static int __init find_functions(void)
 {
 	struct file *f = filp_open(DEVICE, O_RDONLY, 0);
 	int rc = -ENODEV;
@@ -202,15 +307,29 @@ static int __init find_reader(void)
 		pr_err("not loaded: %s cannot be opened: error %ld\n", DEVICE, PTR_ERR(f));
 		return PTR_ERR(f);
 	}
-	if (S_ISCHR(file_inode(f)->i_mode) && file_inode(f)->i_rdev == MKDEV(MEM_MAJOR, MINOR_MEM)) {
-		reader = (unsigned long)f->f_op->read;
-		reader_end = reader ? end_of(reader) : 0;
-	}
+	if (S_ISCHR(file_inode(f)->i_mode) && file_inode(f)->i_rdev == MKDEV(MEM_MAJOR, MINOR_MEM))
+		rc = find_code(f->f_op->read, &reader) ?: find_code(f->f_op->write, &writer) ?:
+		     find_code(compat_mmap_of(f->f_op), &mapper);
 	filp_close(f, NULL);
-	if (reader_end)
-		rc = 0;
-	else
-		pr_err("not loaded: where %s is read is not to be found\n", DEVICE);
+	if (rc)
+		pr_err("not loaded: the functions of %s are not to be found\n", DEVICE);
+	return rc;
+}
+
+static int __init add_probes(void)
+{
+	int rc;
+
+	probe.maxactive = max(maxactive, 0);
+	rc = register_kretprobe(&probe);
+	if (!rc && writable) {
+		write_probe.addr = (kprobe_opcode_t *)writer.at;
+		rc = register_kprobe(&write_probe);
+		if (rc)
+			unregister_kretprobe(&probe);
+	}
+	if (rc)
+		pr_err("not loaded: no probe of %s: error %d\n", DEVICE, rc);
 	return rc;
 }
 
@@ -226,22 +345,13 @@ static int __init su_devmem_init(void)
 		pr_err("not loaded: this is a confidential guest\n");
 		return -EOPNOTSUPP;
 	}
-	rc = find_reader();
-	if (rc)
-		return rc;
-	rc = find_ram();
-	if (!rc) {
-		probe.maxactive = max(maxactive, 0);
-		rc = register_kretprobe(&probe);
-		if (rc)
-			pr_err("not loaded: no probe on %s: error %d\n", probe.kp.symbol_name, rc);
-	}
+	rc = find_functions() ?: find_ram() ?: add_probes();
 	if (rc) {
 		kfree(ram);
 		return rc;
 	}
 	pr_notice("on: %s shows all of RAM%s\n", DEVICE,
-		  writable ? ", and lets all of it be written and mapped that the kernel itself may write" : "");
+		  writable ? ", and what of it the kernel itself may write is written and mapped" : "");
 	return 0;
 }
 module_init(su_devmem_init);
@@ -249,6 +359,10 @@ module_init(su_devmem_init);
 static void __exit su_devmem_exit(void)
 {
 	unregister_kretprobe(&probe);
+	if (writable) {
+		unregister_kprobe(&write_probe);
+		synchronize_rcu_tasks();
+	}
 	pr_notice("off: %ld pages were let through, %lu calls missed\n", atomic_long_read(&lifted), missed());
 	kfree(ram);
 }

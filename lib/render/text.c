@@ -237,6 +237,18 @@ static void out_title(struct pw_render *r)
 	pw_out_char(o, '\n');
 }
 
+static void out_title_by(struct pw_render *r)
+{
+	if (r->colour)
+		pw_out_str(r->out, PW_BOLD);
+	pw_out_str(r->out, r->head.what);
+	if (r->colour)
+		pw_out_str(r->out, PW_PLAIN);
+	pw_out_str(r->out, "  ");
+	pw_out_str(r->out, r->head.by);
+	pw_out_char(r->out, '\n');
+}
+
 static void out_offline_title(struct pw_render *r)
 {
 	if (r->colour)
@@ -292,7 +304,9 @@ static void begin(struct pw_render *r)
 	r->area = NULL;
 	r->hidden = r->between = false;
 	r->va_digits = r->view == PW_VIEW_TRANSLATE ? 8 : digits_of(&r->head); /* 8: as /proc/PID/maps pads */
-	if (r->head.target && r->view != PW_VIEW_PROCESSES && r->view != PW_VIEW_SOURCES && !r->noheadings)
+	if (r->head.by && !r->noheadings)
+		out_title_by(r);
+	else if (r->head.target && r->view != PW_VIEW_PROCESSES && r->view != PW_VIEW_SOURCES && !r->noheadings)
 		out_title(r);
 	if (r->head.mmu && !r->noheadings)
 		out_offline_title(r);
@@ -531,6 +545,7 @@ const struct pw_render_ops pw_render_text = {
 	.system = system_line,
 	.source = source,
 	.memory = pw_text_memory,
+	.word = pw_text_word,
 	.kpage = pw_text_kpage,
 	.decoded = pw_text_decoded,
 	.end = end,
