@@ -18,7 +18,7 @@
  * Reading cannot fault: the kernel copies by copy_from_kernel_nofault(), so that what is missing in the direct map
  * (memfd_secret, poisoned memory) is EFAULT.
  *
- * Writing does fault: the kernel's write function is copy_from_user() to the direct map. For text and slabs that is a BUG
+ * Writing would fault: the kernel's write function is copy_from_user() to the direct map. For text and slabs that is a BUG
  * (hardened usercopy), for what is read-only an oops, as what was not copied is zeroed; and no look beforehand can say
  * how it will be a moment later. So its answers are left alone. A write to RAM goes to a function of ours
  * instead, whose stores fail where the kernel has no right to write.
