@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&cmd_cpu,
 	&cmd_va2pa,
 	&cmd_pagemap_dump,
+	&cmd_dev_mem,
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -26,6 +26,7 @@ _pagewalk_options() {
 			-w -c -r -i -s -j -o -n -h'
 		;;
 	cpu) echo '--depth --user --kernel --source --paging --json --output --help -d -u -k -s -j -o -h' ;;
+	dev_mem) echo '--width --source --json --output --noheadings --color --help -w -s -j -o -n -h' ;;
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
@@ -93,7 +94,7 @@ _pagewalk() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout
-			pagetables cpu va2pa pagemap_dump --help --version' -- "$cur")
+			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi
 	case $prev in

@@ -10,10 +10,17 @@
 #error "the compile probes of Kbuild do not work with this kernel's build system"
 #endif
 
+#include <linux/fs.h>
+#include <linux/kprobes.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+
+#ifdef HAVE_CC_PLATFORM
+#include <linux/cc_platform.h>
+#endif
 
 /* paddr_vmcoreinfo_note() moved. */
 #ifdef HAVE_VMCORE_INFO_H
@@ -68,6 +75,38 @@ static inline void *compat_vmalloc_huge(unsigned long size, gfp_t gfp)
 	return vmalloc_huge(size, gfp);
 #else
 	return NULL;
+#endif
+}
+
+/* Where the function that a kretprobe is on returns to. */
+static inline unsigned long compat_kretprobe_retaddr(struct kretprobe_instance *ri)
+{
+#ifdef HAVE_KRETPROBE_RETADDR
+	return get_kretprobe_retaddr(ri);
+#else
+	return (unsigned long)ri->ret_addr;
+#endif
+}
+
+/* What mmap() of a file calls. */
+static inline const void *compat_mmap_of(const struct file_operations *fops)
+{
+#ifdef HAVE_MMAP_PREPARE
+	if (fops->mmap_prepare)
+		return fops->mmap_prepare;
+#endif
+	return fops->mmap;
+}
+
+/* Whether this is a guest whose memory is hidden from its host. */
+static inline bool compat_is_encrypted_guest(void)
+{
+#if defined(HAVE_CC_PLATFORM)
+	return cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+#elif defined(CONFIG_AMD_MEM_ENCRYPT)
+	return sev_active();
+#else
+	return false;
 #endif
 }
 

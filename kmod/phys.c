@@ -13,60 +13,12 @@
 
 #include "arch.h"
 #include "local.h"
+#include "nofault.h"
 
 #define MAX_RAM  (1ULL << 20)
 #define MAX_MMIO 4096ULL
 
-/* -------- one access of a width -------- */
-
-#define PUT(type, to, from, label) __put_kernel_nofault(to, from, type, label)
-#define GET(type, to, from, label) __get_kernel_nofault(to, from, type, label)
-
-static int ram_get(void *to, const void *from, unsigned int width)
-{
-	pagefault_disable();
-	switch (width) {
-	case 1:
-		GET(u8, to, from, fault);
-		break;
-	case 2:
-		GET(u16, to, from, fault);
-		break;
-	case 4:
-		GET(u32, to, from, fault);
-		break;
-	default:
-		GET(u64, to, from, fault);
-	}
-	pagefault_enable();
-	return 0;
-fault:
-	pagefault_enable();
-	return -EFAULT;
-}
-
-static int ram_put(void *to, const void *from, unsigned int width)
-{
-	pagefault_disable();
-	switch (width) {
-	case 1:
-		PUT(u8, to, from, fault);
-		break;
-	case 2:
-		PUT(u16, to, from, fault);
-		break;
-	case 4:
-		PUT(u32, to, from, fault);
-		break;
-	default:
-		PUT(u64, to, from, fault);
-	}
-	pagefault_enable();
-	return 0;
-fault:
-	pagefault_enable();
-	return -EFAULT;
-}
+/* -------- devices, by one access of a width -------- */
 
 static void mmio_get(void *to, const void __iomem *from, unsigned int width)
 {
@@ -102,16 +54,6 @@ static void mmio_put(void __iomem *to, const void *from, unsigned int width)
 	}
 }
 
-/* The widest access that fits an address and what is left. */
-static unsigned int suitable(u64 pa, u64 left)
-{
-	unsigned int width = 8;
-
-	while (width > left || pa % width)
-		width /= 2;
-	return width;
-}
-
 /* -------- RAM, by page -------- */
 
 static int ram_page(const struct pagewalk_phys *p, u64 pa, u8 *buf, unsigned int len, bool write)
@@ -122,8 +64,9 @@ static int ram_page(const struct pagewalk_phys *p, u64 pa, u8 *buf, unsigned int
 	if (!write && !p->width)
 		return pw_ram_read(pa, buf, len);
 	for (at = 0; at < len && !rc; at += width) {
-		width = p->width ?: suitable(pa + at, len - at);
-		rc = write ? ram_put(__va(pa + at), buf + at, width) : ram_get(buf + at, __va(pa + at), width);
+		width = p->width ?: pw_width(pa + at, len - at);
+		rc = write ? pw_put_nofault(__va(pa + at), buf + at, width)
+			   : pw_get_nofault(buf + at, __va(pa + at), width);
 	}
 	return rc;
 }

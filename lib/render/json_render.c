@@ -40,8 +40,9 @@ static void begin(struct pw_render *r)
 		pw_json_str(&j, "schema", "pagewalk/1");
 		pw_json_str(&j, "version", PW_VERSION);
 		pw_json_str(&j, "command", h->command);
-		pw_json_str(&j, "source", h->target ? h->target->source.ops->name : NULL);
-		pw_json_str(&j, "consistency", h->target ? pw_consistency_name(pw_head_consistency(h)) : NULL);
+		pw_json_str(&j, "source", h->by ? h->by : h->target ? h->target->source.ops->name : NULL);
+		pw_json_str(&j, "consistency",
+			    h->target && !h->by ? pw_consistency_name(pw_head_consistency(h)) : NULL);
 		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
 		pw_json_str(&j, "mode", mmu && mmu->mode ? mmu->mode->name : NULL);
 		pw_json_str(&j, "system", h->target ? h->target->facts.system : NULL);
@@ -387,6 +388,17 @@ static void memory(struct pw_render *r, const struct pw_rec_memory *m)
 	pw_json_close(&j);
 }
 
+static void word(struct pw_render *r, const struct pw_rec_word *w)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "word");
+	pw_json_hex(&j, "pa", w->pa);
+	pw_json_num(&j, "width", w->width);
+	pw_json_hex(&j, "value", w->value);
+	pw_json_close(&j);
+}
+
 static void kpage(struct pw_render *r, const struct pw_kpage *p)
 {
 	struct pw_json j;
@@ -548,6 +560,7 @@ const struct pw_render_ops pw_render_json = {
 	.system = system_rec,
 	.source = source,
 	.memory = memory,
+	.word = word,
 	.kpage = kpage,
 	.pagetables = pagetables,
 

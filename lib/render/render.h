@@ -19,7 +19,8 @@
 /* What a command does, and with what: the first record. */
 struct pw_rec_head {
 	const char *command;
-	const struct pw_target *target; /* NULL: offline */
+	const struct pw_target *target; /* NULL: offline, or by */
+	const char *by;                 /* a source that is no target's: "/dev/mem" */
 	const struct pw_mmu *mmu;       /* of an offline command */
 	const struct pw_space *space;   /* NULL: not about one address space */
 	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
@@ -73,6 +74,12 @@ struct pw_rec_memory {
 	const uint8_t *bytes;
 	size_t n;       /* at most PW_MEMORY_ROW */
 	unsigned width; /* as numbers of so many bytes, little-endian; 0: one */
+};
+
+/* dev_mem: a number in physical memory. */
+struct pw_rec_word {
+	uint64_t pa, value;
+	unsigned width; /* bytes */
 };
 
 /* decode: one way to read a raw value. */
@@ -172,6 +179,7 @@ struct pw_render_ops {
 	void (*system)(struct pw_render *r, const struct pw_live_summary *s);
 	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
 	void (*memory)(struct pw_render *r, const struct pw_rec_memory *m);
+	void (*word)(struct pw_render *r, const struct pw_rec_word *w);
 	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
 	void (*pagetables)(struct pw_render *r, const struct pw_rec_pagetables *p);
 	void (*cpu)(struct pw_render *r, const struct pw_cpu *c);

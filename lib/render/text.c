@@ -238,6 +238,18 @@ static void out_title(struct pw_render *r)
 	pw_out_char(o, '\n');
 }
 
+static void out_title_by(struct pw_render *r)
+{
+	if (r->colour)
+		pw_out_str(r->out, PW_BOLD);
+	pw_out_str(r->out, r->head.what);
+	if (r->colour)
+		pw_out_str(r->out, PW_PLAIN);
+	pw_out_str(r->out, "  ");
+	pw_out_str(r->out, r->head.by);
+	pw_out_char(r->out, '\n');
+}
+
 static void out_offline_title(struct pw_render *r)
 {
 	if (r->colour)
@@ -302,7 +314,9 @@ static void begin(struct pw_render *r)
 	r->va_digits = r->view == PW_VIEW_TRANSLATE ? 8 : digits_of(&r->head); /* 8: as /proc/PID/maps pads */
 	if (r->view == PW_VIEW_REGIONS || r->view == PW_VIEW_PLACES)
 		r->va_digits = 16;
-	if (r->head.target && has_title(r->view) && !r->noheadings)
+	if (r->head.by && !r->noheadings)
+		out_title_by(r);
+	else if (r->head.target && has_title(r->view) && !r->noheadings)
 		out_title(r);
 	if (r->head.mmu && !r->noheadings)
 		out_offline_title(r);
@@ -562,6 +576,7 @@ const struct pw_render_ops pw_render_text = {
 	.system = system_line,
 	.source = source,
 	.memory = pw_text_memory,
+	.word = pw_text_word,
 	.kpage = pw_text_kpage,
 	.pagetables = pw_text_pagetables,
 	.decoded = pw_text_decoded,

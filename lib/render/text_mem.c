@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* mem: bytes as rows of 16; kalloc: where pages are. */
+/* mem: bytes as rows of 16; dev_mem: words; kalloc: where pages are. */
 #include "text.h"
 
 static uint64_t word_at(const uint8_t *at, unsigned width)
@@ -30,6 +30,16 @@ void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m)
 	for (size_t i = 0; i < m->n; i++)
 		pw_out_char(o, m->bytes[i] >= 0x20 && m->bytes[i] < 0x7f ? (char)m->bytes[i] : '.');
 	pw_out_str(o, "|\n");
+}
+
+void pw_text_word(struct pw_render *r, const struct pw_rec_word *w)
+{
+	pw_out_room(r->out, PW_OUT_ROW);
+	pw_out_str(r->out, "0x");
+	pw_out_hexn(r->out, w->pa, 12);
+	pw_out_str(r->out, ": 0x");
+	pw_out_hexn(r->out, w->value, 2 * w->width);
+	pw_out_char(r->out, '\n');
 }
 
 static void k_va(struct pw_render *r, const void *rec)

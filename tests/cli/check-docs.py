@@ -75,6 +75,7 @@ def check_man(_pagewalk, root, c):
     if f"pagewalk-{c.name} - {c.summary}" not in text:
         faults.append(f"NAME is not: {c.summary}")
     faults += [f"{name} is not named" for name in (c.alias, c.program) if name and f"*{name}*" not in text]
+    # An underscore inside a word is the word's own.
     plain = re.sub(r"\*|(?<!\w)_|_(?!\w)", "", section(text, "SYNOPSIS")).strip()
     if plain != f"pagewalk {c.name} [OPTION]... {c.args}".strip():
         faults.append(f"SYNOPSIS: {plain}")

@@ -179,6 +179,7 @@ MODULES = {
     "pagewalk_check": Module("pagewalk.ko", PAGEWALK, "PAGEWALK_CHECK"),  # checks itself
     "pagewalk_origins": Module("origins/pagewalk_origins.ko", PAGEWALK),
     "pagewalk_origins_check": Module("origins/pagewalk_origins.ko", PAGEWALK, "PAGEWALK_CHECK"),
+    "su_devmem": Module("origins/su_devmem.ko", PAGEWALK),
     "planted": Module("planted.ko", (("tests/guest/planted", ""),)),
 }
 # What others install.
