@@ -161,15 +161,16 @@ def test_slabs_and_page_tables_are_written(g):
     unload_su(g)
 
 
-@guest_test(kernels=("5.10-4", "6.1-4", "6.1-5", "6.12-5", "7.2-5", "newest-5"), smp=2, timeout=600, **SU)
-def test_readers_on_two_cpus_while_it_comes_and_goes(g):
+TWO = ("5.10-4", "6.1-4", "6.12-5", "7.2-5", "newest-5")
+
+
+def come_and_go(g, stop=":", go=":"):
+    """Loads and unloads it 15 times beside three readers, each of whose reads has to be right or refused."""
     unload_su(g)
     readers = [g.spawn(["memio", "loop", "40"]) for _ in range(3)]
-    # The kernel's own: see docs/origins.md, "5.10".
-    quiet = g.series == "5.10"
     for _ in range(15):
         for step in ("modprobe su_devmem", "rmmod su_devmem"):
-            g.check(f"killall -STOP memio; {step}; killall -CONT memio" if quiet else step, timeout=120)
+            g.check(f"{stop}; {step} && {go}", timeout=120)
             g.check("usleep 300000")
     sums = {"ok": 0, "eperm": 0, "wrong": 0}
     for p in readers:
@@ -179,6 +180,18 @@ def test_readers_on_two_cpus_while_it_comes_and_goes(g):
             sums[k.decode()] += int(n)
     assert sums["wrong"] == 0 and sums["ok"] > 100 and sums["eperm"] > 100, sums
     print(f"     {g.name}: {sums}", flush=True)
+
+
+# Setting any probe on a function that the other vCPU is calling can crash a guest of QEMU 7.2 whose vCPUs are threads, with
+# the kernel's own kprobe_events as well: seen in 4 of 20 boots, and in none of 13 with one thread.
+@guest_test(kernels=TWO, smp=2, timeout=600, accel="tcg,thread=single", **SU)
+def test_comes_and_goes_under_readers_on_two_cpus(g):
+    come_and_go(g)
+
+
+@guest_test(kernels=TWO, smp=2, timeout=600, **SU)
+def test_comes_and_goes_between_reads_on_two_cpus(g):
+    come_and_go(g, "killall -STOP memio", "killall -CONT memio")
 
 
 @guest_test(kernels=FEW, smp=2, **SU)

@@ -68,10 +68,11 @@ class Guest:
     files    host paths, or (name, path), that appear as /with/NAME
     modules  kernel modules for `modprobe`, besides initramfs.OPTIONAL_MODULES
     qemu     further QEMU arguments
+    accel    "tcg,thread=single" takes turns with the vCPUs in one thread, a translated block at a time
     """
 
     def __init__(self, series, levels=None, cmdline="", mem=256, smp=1, files=(), modules=(), cpu="",
-                 qemu=(), flavour="cloud", boot_timeout=BOOT_TIMEOUT):
+                 qemu=(), flavour="cloud", boot_timeout=BOOT_TIMEOUT, accel="tcg"):
         self.series, self.levels, self.smp = series, levels, smp
         self._qemu = self._channel = self._qmp = self.memory = None
         self._marks = 0
@@ -81,7 +82,7 @@ class Guest:
         _live.add(self)
         started = time.monotonic()
         try:
-            self._start(cmdline, files, modules, cpu, qemu)
+            self._start(cmdline, files, modules, cpu, qemu, accel)
             self._wait_boot(boot_timeout * self.kernel.slowness)
         except BaseException:
             self.close()
@@ -95,7 +96,7 @@ class Guest:
         self._dirs.append(path)
         return path
 
-    def _start(self, cmdline, files, modules, cpu, qemu):
+    def _start(self, cmdline, files, modules, cpu, qemu, accel):
         self.directory = self._directory()
         self.console_path = os.path.join(self.directory, "console")
         self.qmp_path = os.path.join(self.directory, "qmp")  # a second monitor, for programs under test
@@ -109,7 +110,7 @@ class Guest:
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
         command = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-accel", "tcg", "-cpu", f"max{cpu}", "-smp", str(self.smp), "-m", f"{self.mem_mib}M",
+            "-accel", accel, "-cpu", f"max{cpu}", "-smp", str(self.smp), "-m", f"{self.mem_mib}M",
             "-machine", "q35,memory-backend=ram0",
             "-object", f"memory-backend-file,id=ram0,size={self.mem_mib}M,mem-path={ram},share=on",
             "-kernel", self.kernel.image, "-initrd", initrd, "-append", f"{append} {cmdline}".strip(),
