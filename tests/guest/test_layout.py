@@ -310,6 +310,6 @@ def test_without_privilege_nor_kaslr(g):
 
 @guest_test(kernels=("6.1-5",))
 def test_bad_addresses(g):
-    for args in ("zz", "0x", "1ffffffffffffffff", "-5", "--frob", "ffff 1 y"):
+    for args in ("no_such_symbol", "0x", "1ffffffffffffffff", "-5", "--frob", "ffff 1 no_such_symbol"):
         rc, out, err = g.run(f"pagewalk layout {args}")
         assert rc == 2 and not out and err.count(b"\n") == 1, (args, rc, out, err)
