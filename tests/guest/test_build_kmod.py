@@ -11,7 +11,7 @@ import kernels
 import modules
 from testing import host_test
 
-SERIES = ("5.10", "6.1", "6.12", "6.12+deb13", "7.2", "7.3", "newest")
+SERIES = ("5.10", "6.1", "6.12", "6.12+deb13", "7.2", "7.3")
 TIMEOUT = 900  # headers may have to be fetched first
 
 # {what is wrong: (file, what of it, is replaced by this, what is said then)}
@@ -45,7 +45,7 @@ def test_builds_without_a_warning(series):
     modules.build(kernels.get(series), check=True)  # one build makes them all
 
 
-@host_test(each=SERIES, timeout=TIMEOUT)
+@host_test(each=("6.1", "7.3"), timeout=TIMEOUT)  # their makefiles differ in what they know of sparse
 def test_a_warning_is_not_missed(series):
     for file, text, wrong, said in WRONG.values():
         sources = modules.sources_of(modules.MODULES["pagewalk"])
