@@ -12,6 +12,7 @@ class Ask:
     def __init__(self, g, path, **how):
         self.process = g.spawn(["ask", path], stdin=None, **how)
         self.process.wait_line(rb"(?m)^(open|err .*)$", 30)
+        assert b"\n" in self.process.stdout, f"ask ended: {self.process.rc} {self.process.stderr!r}"
         self._at = self.process.stdout.index(b"\n") + 1
         self.refused = None if self.process.stdout.startswith(b"open") else self.process.stdout.split()[1].decode()
 
