@@ -69,8 +69,15 @@ class Kio:
         assert self.process.stdout.startswith(b"open"), self.process.stdout
 
     def __call__(self, *call, timeout=60):
+        return self.all([call], timeout)[0]
+
+    def all(self, calls, timeout=60):
+        """The replies to calls that are sent at once."""
+        self.process.write("".join(" ".join(words(c)) + "\n" for c in calls).encode())
+        return [self._reply(c, timeout) for c in calls]
+
+    def _reply(self, call, timeout):
         done = re.compile(rb"^(ok|err)\b.*\n", re.M)
-        self.process.write((" ".join(words(call)) + "\n").encode())
         self.process.wait_until(lambda: done.search(self.process.stdout, self._at) or self.process.rc is not None,
                                 timeout, call[0])
         m = done.search(self.process.stdout, self._at)

@@ -17,8 +17,8 @@ NONE = (1 << 64) - 1
 
 def errors(k, expected):
     """Makes each call and compares its errno's name (None: success)."""
-    wrong = [f"{' '.join(map(str, call))}: {r.text}" for call, want in expected
-             for r in [k(*call)] if r.error != want]
+    replies = k.all([call for call, _ in expected])
+    wrong = [f"{' '.join(map(str, call))}: {r.text}" for (call, want), r in zip(expected, replies) if r.error != want]
     assert not wrong, "\n".join(wrong)
 
 
