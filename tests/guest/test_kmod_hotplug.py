@@ -16,7 +16,7 @@ from kmod import MODULE, Kio, Storm, load
 from testing import guest_test
 from tool import pagemap
 
-ROUNDS = 4
+ROUNDS = 3
 BLOCK, BLOCKS = 128 << 20, 2
 MEMORY = "/sys/devices/system/memory"
 USER_LAST = (1 << 56) - 4097
