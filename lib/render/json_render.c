@@ -421,8 +421,10 @@ static void pagetables_level(struct pw_render *r, const struct pw_rec_pagetables
 	pw_json_str(&j, "target", r->head.name);
 	pw_json_str(&j, "level", pw_level_name(level));
 	pw_json_num(&j, "tables", p->tables[level]);
+	pw_json_begin(&j, "entries", '{');
 	for (unsigned kind = PW_TABLE; kind <= PW_SOFT; kind++)
 		pw_json_num(&j, pw_kind_name(kind), p->entries[level][kind]);
+	pw_json_end(&j, '}');
 	pw_json_close(&j);
 }
 
