@@ -3,8 +3,8 @@
 with all that they still held.
 
 No count of a running kernel stands still, so rounds are made, of which each loads, uses and unloads the module: what is
-lost once or several times in each grows with their number. Of every count the smallest of several is taken, each after
-caches were emptied, as what is lost is in all of them.
+lost in each grows with their number. Of every count the smallest of several is taken, each after caches were emptied, as
+what is lost is in all of them; and what has grown has to grow again in the next rounds to be believed.
 """
 
 import re
@@ -18,8 +18,9 @@ from test_kmod_calls import USER_LAST, all_calls, errors, pid_of, start_cow
 from testing import guest_test
 
 WARM, ROUNDS, SAMPLES = 3, 10, 4
+TRIES = 3  # of so many rounds; a slab that is counted as full looks like a loss, but once
 OPEN, REPEAT = 4, 8  # descriptors in a round; calls of a kind
-PATIENCE = 60  # seconds in which what is in use may still become less
+PATIENCE = 20  # seconds in which what is in use may still become less
 
 # A slab that a CPU allocates from counts as full, so nothing is opened or run between emptying and looking.
 COUNTS = """
@@ -127,13 +128,20 @@ def lost(before, after):
 
 @guest_test(kernels=("5.10-4", "6.1-5", "newest-5"), timeout=400, fresh=True, **MODULE)
 def test_unloading_returns_memory(g):
+    # On 7.x the kernel watches itself from boot on (DAMON_STAT), in regions that become more and fewer.
+    g.run("echo N >/sys/module/damon_stat/parameters/enabled")
     for _ in range(WARM):
         one_round(g)
-    before = settled(g)
-    for _ in range(ROUNDS):
-        one_round(g)
-    after = settled(g, lambda n: not lost(before, n))
-    more = {k: after[k] - before[k] for k in after if after[k] > before[k]}
-    print(f"     {g.name}: {len(after)} counts, {ROUNDS} rounds; more than before: {more or 'none'}", flush=True)
-    assert not lost(before, after), f"after {ROUNDS} rounds there are more: {lost(before, after)}"
-    assert not after["areas of nobody"], "areas of what was unloaded"
+    before, suspects = settled(g), None
+    for _ in range(TRIES):
+        for _ in range(ROUNDS):
+            one_round(g)
+        after = settled(g, lambda n: not lost(before, n))
+        assert not after["areas of nobody"], "areas of what was unloaded"
+        more = {k: after[k] - before[k] for k in after if after[k] > before[k]}
+        print(f"     {g.name}: {len(after)} counts, {ROUNDS} rounds; more than before: {more or 'none'}", flush=True)
+        suspects = lost(before, after).keys() & (more if suspects is None else suspects)
+        if not suspects:
+            return
+        before = after
+    raise AssertionError(f"each {ROUNDS} rounds there are more: " + ", ".join(f"{more[k]} {k}" for k in suspects))
