@@ -75,7 +75,7 @@ static const struct map map_5_level = {
 /* The three that KASLR moves, each 0 where it is not known. */
 struct bases {
 	uint64_t direct, vmalloc, vmemmap;
-	const char *direct_found, *vmalloc_found, *vmemmap_found;
+	const char *direct_found[2], *vmalloc_found, *vmemmap_found[2]; /* [1]: KASLR moved them */
 };
 
 static uint64_t whole_tib(uint64_t last)
@@ -140,18 +140,35 @@ static uint64_t find_vmalloc(struct pw_target *t, const struct pw_kernel *k, uin
 	return at;
 }
 
+/* Where those two end is not told: at the least there. */
+#define END_BY_RAM "; its end by RAM, in whole TiB"
+#define FOUND(how)                  \
+	{                           \
+		how, how END_BY_RAM \
+	}
+
 static void find_bases(struct pw_target *t, const struct pw_kernel *k, struct bases *b)
 {
-	bool module = t->source.ops == &pw_source_kmod;
+	static const struct bases module = {
+		.direct_found = FOUND("page_offset_base, by the module"),
+		.vmalloc_found = "vmalloc_base, by the module",
+		.vmemmap_found = FOUND("vmemmap_base, by the module"),
+	};
+	static const struct bases kcore = { .direct_found = FOUND("by the headers of /proc/kcore") };
+	static const struct bases bpf = { .direct_found = FOUND("by a page table of our own") };
+	static const struct bases memory = {
+		.vmalloc_found = "by VMCOREINFO, or beside the other two bases",
+		.vmemmap_found = FOUND("by the first section's map (VMCOREINFO)"),
+	};
 
+	*b = t->source.ops == &pw_source_kmod ? module : t->source.ops == &pw_source_kcore ? kcore : bpf;
 	b->direct = t->facts.page_offset;
-	b->direct_found = module                              ? "page_offset_base, by the module"
-			  : t->source.ops == &pw_source_kcore ? "by the headers of /proc/kcore"
-							      : "by a page table of our own";
 	b->vmemmap = k->vmemmap ? k->vmemmap : find_vmemmap(&t->source, k);
-	b->vmemmap_found = k->vmemmap ? "vmemmap_base, by the module" : "by the first section's map (VMCOREINFO)";
+	if (!k->vmemmap)
+		memcpy(b->vmemmap_found, memory.vmemmap_found, sizeof(b->vmemmap_found));
 	b->vmalloc = k->vmalloc ? k->vmalloc : find_vmalloc(t, k, b->vmemmap);
-	b->vmalloc_found = k->vmalloc ? "vmalloc_base, by the module" : "by VMCOREINFO, or beside the other two bases";
+	if (!k->vmalloc)
+		b->vmalloc_found = memory.vmalloc_found;
 }
 
 /* -------- the parts -------- */
@@ -172,12 +189,13 @@ static void add_bases(struct pw_layout *l, const struct map *m, const struct bas
 		      uint64_t struct_page)
 {
 	uint64_t direct = m->direct_bytes, vmemmap = m->vmemmap_bytes;
+	bool by_ram = moved(m, b);
 
-	if (moved(m, b)) {
+	if (by_ram) {
 		direct = whole_tib(ram_last);
 		vmemmap = whole_tib(ram_last / 4096 * struct_page);
 	}
-	pw_layout_add(l, PW_REGION_LOGICAL, "direct map", b->direct, b->direct + direct - 1, b->direct_found);
+	pw_layout_add(l, PW_REGION_LOGICAL, "direct map", b->direct, b->direct + direct - 1, b->direct_found[by_ram]);
 	/* What is not found may be anywhere behind it. */
 	if (!b->vmalloc || !b->vmemmap)
 		pw_layout_add(l, PW_REGION_UNKNOWN, "vmalloc and vmemmap", b->direct + direct, CPU_ENTRY_AREA - 1,
@@ -186,7 +204,8 @@ static void add_bases(struct pw_layout *l, const struct map *m, const struct bas
 		pw_layout_add(l, PW_REGION_VIRTUAL, "vmalloc", b->vmalloc, b->vmalloc + m->vmalloc_bytes - 1,
 			      b->vmalloc_found);
 	if (b->vmemmap > b->vmalloc && b->vmemmap < CPU_ENTRY_AREA)
-		pw_layout_add(l, PW_REGION_VMEMMAP, "vmemmap", b->vmemmap, b->vmemmap + vmemmap - 1, b->vmemmap_found);
+		pw_layout_add(l, PW_REGION_VMEMMAP, "vmemmap", b->vmemmap, b->vmemmap + vmemmap - 1,
+			      b->vmemmap_found[by_ram]);
 }
 
 /* Sections of the image by the kernel's own list of resources; between them what has no section of its own. */
@@ -329,7 +348,8 @@ int pw_layout_of_leaves(struct pw_areas *out, struct pw_error *err)
 	pw_layout_lower(&l, m->va_bits);
 	add_ldt(&l, m);
 	if (told_nokaslr())
-		add_bases(&l, m, &(struct bases){ m->direct, m->vmalloc, m->vmemmap, in_place, in_place, in_place },
+		add_bases(&l, m,
+			  &(struct bases){ m->direct, m->vmalloc, m->vmemmap, { in_place }, in_place, { in_place } },
 			  UINT64_MAX, 0);
 	else
 		pw_layout_add(&l, PW_REGION_UNKNOWN, "direct map, vmalloc, vmemmap", m->direct, CPU_ENTRY_AREA - 1,

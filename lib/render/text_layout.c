@@ -96,7 +96,7 @@ PW_COLUMNS(region, { "range", "RANGE", "addresses, the end excluded", 0, .put = 
 	   { "kind", "KIND", "user, logical, virtual, hole, non-canonical or unknown", 0, false, true, g_kind },
 	   { "found", "FOUND", "how its bounds were found", 0, false, true, g_found, true });
 
-/* By how much KASLR moved things, and what is not exact for that reason. */
+/* By how much KASLR moved the image. */
 void pw_text_layout_end(struct pw_render *r, const struct pw_rec_end *e)
 {
 	uint64_t moved = r->head.target->facts.image_offset;
@@ -112,7 +112,7 @@ void pw_text_layout_end(struct pw_render *r, const struct pw_rec_end *e)
 	if (moved) {
 		pw_out_str(o, "0x");
 		pw_out_hex(o, moved);
-		pw_out_str(o, " above its place (KASLR); direct map and vmemmap end at the TiB that RAM needs\n");
+		pw_out_str(o, " above its place (KASLR)\n");
 	} else {
 		pw_out_str(o, "in its place (no KASLR)\n");
 	}
