@@ -108,8 +108,8 @@ def test_soft_dirty_is_bit_55(g):
 
 @guest_test()
 def test_hidden_frames_are_said(g):
-    p = g.spawn(["sleep", "1000"], user=1000)
-    p.wait_until(lambda: p.pid, 30)
+    p = g.spawn("echo up; read x", user=1000, stdin=None)
+    p.wait_line(rb"up")
     rc, out, err = g.run(["pagemap_dump", str(p.pid)], user=1000)
     rows = rows_of(out)
     assert rc == 0 and rows and b"CAP_SYS_ADMIN" in err, (rc, err)
