@@ -32,6 +32,7 @@ static int set_depth(const char *text, const struct kernel_param *kp)
 
 static const struct kernel_param_ops depth_ops = { .set = set_depth, .get = param_get_uint };
 module_param_cb(depth, &depth_ops, &depth, 0644);
+__MODULE_PARM_TYPE(depth, "uint");
 MODULE_PARM_DESC(depth, "levels of tables in intel_pagetables, from the root: 1 to 5 (default: 2)");
 
 /* -------- the file -------- */

@@ -281,6 +281,7 @@ static const struct kernel_param_ops nmissed_ops = {
 	.get = get_nmissed,
 };
 module_param_cb(nmissed, &nmissed_ops, NULL, 0444);
+__MODULE_PARM_TYPE(nmissed, "ulong");
 MODULE_PARM_DESC(nmissed, "calls that the probes missed so far: these got the kernel's own answer");
 
 /* Where a function ends, by the kernel's symbols: "read_mem+0x0/0x1c0". */
