@@ -388,8 +388,8 @@ static void handle(const struct header *h, char *data)
 		start_command(h->id, data, h->bytes);
 	else if (h->type == STDIN && c)
 		add_input(c, data, h->bytes);
-	else if (h->type == SIGNAL && c && h->bytes == 4)
-		kill(-c->pid, *(uint32_t *)data);
+	else if (h->type == SIGNAL && c && h->bytes == 4 && kill(-c->pid, *(uint32_t *)data))
+		kill(c->pid, *(uint32_t *)data); /* it has not come to setsid() yet */
 }
 
 /* Reads what the port has and handles every whole message. */
