@@ -56,9 +56,9 @@ def test_readme(g):
             answer = g.check(f"{session}cat {FILE}; true").decode()
             assert len(pages(answer, title)) == 256, "1 MiB is 256 pages"
         log = g.check("dmesg | tail -n 100").decode()
-        assert all(LINE.search(l)[1] == title for l in log.splitlines()[-100:]), log[-300:]
+        assert log.count(title + ":") > 90, log[-300:]  # the kernel may say something meanwhile
         log = g.kernel_log()
-        log = [LINE.search(l)[0] for l in log[log.rindex(mark):].splitlines()[1:]]
+        log = [m[0] for m in map(LINE.search, log[log.rindex(mark):].splitlines()) if m]
         assert log[256:] == answer.splitlines(), "the log has something else than the file"
     g.check(["rmmod", "pagewalk_origins"])
     assert g.run(["test", "-e", FILE])[0] == 1
