@@ -124,7 +124,8 @@ class Group:
 
     def __init__(self, tests, slots):
         self.tests, self.done = tests, 0
-        self.weight = min(slots, tests[0].spec.options.get("smp", 1))
+        options = tests[0].spec.options
+        self.weight = 1 if "thread=single" in options.get("accel", "") else min(slots, options.get("smp", 1))
         self.process = self.results = self.deadline = None
 
     def start(self):

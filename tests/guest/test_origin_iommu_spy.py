@@ -123,7 +123,7 @@ def test_hidden_frames_are_said(g):
         assert rc == 3 and not out and err, (command, rc, out, err)
 
 
-@guest_test(each=("bpf", "kcore", "kmod", "pagemap"), timeout=600, **EVERY)
+@guest_test(each=("bpf", "pagemap"), timeout=600, **EVERY)
 def test_va2pa(g, source):
     """One page of each range of each state: the physical address, or why there is none."""
     load(g)

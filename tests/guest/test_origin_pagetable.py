@@ -162,7 +162,7 @@ def test_gates(g):
     gates(g, FILE, "kmalloc 4K")
 
 
-@guest_test(kernels=("5.10-4", "6.1-4", "newest-5"), timeout=900, mem=512, **ORIGINS)
+@guest_test(kernels=("5.10-4", "newest-5"), timeout=900, mem=512, **ORIGINS)
 def test_random_input(g):
     load_origins(g)
     before = free_bytes(g)
