@@ -228,6 +228,7 @@ static const struct option_def options[] = {
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half only"),
 	OPT_SOURCE,
 	OPT_PAGING,
+	OPTS_IMAGE,
 	OPT_JSON,
 	OPT_OUTPUT,
 	OPT_HELP,

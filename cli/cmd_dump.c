@@ -226,6 +226,7 @@ static const struct option_def options[] = {
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half; with --user: both"),
 	OPT_SOURCE,
 	OPT_PAGING,
+	OPTS_IMAGE,
 	OPTS_SIZED_TABLE,
 };
 

@@ -270,6 +270,7 @@ static int run(struct args *args)
 
 static const struct option_def options[] = {
 	OPT_SOURCE,
+	OPTS_IMAGE,
 	OPTS_SIZED_TABLE,
 };
 

@@ -240,6 +240,7 @@ static const struct option_def options[] = {
 	OPT("verify", 0, NULL, OPT_FLAG, verify, "read back what was written; exit status 1 if it differs"),
 	OPT_SOURCE,
 	OPT_PAGING,
+	OPTS_IMAGE,
 	OPT_JSON,
 	OPT_OUTPUT,
 	OPT_NOHEADINGS,

@@ -235,6 +235,7 @@ static const struct option_def options[] = {
 	OPT("max-level", 0, "LEVEL", OPT_TEXT, max_level, "down to this level: pgd, p4d, pud, pmd, or how many"),
 	OPT_SOURCE,
 	OPT_PAGING,
+	OPTS_IMAGE,
 	OPTS_SIZED_TABLE,
 };
 

@@ -61,6 +61,7 @@ static int run(struct args *args)
 
 static const struct option_def options[] = {
 	OPT_SOURCE,
+	OPTS_IMAGE,
 	OPT("sort", 0, "pid|name|root", OPT_TEXT, sort, "order of the lines (default: pid)"),
 	OPTS_TABLE,
 };

@@ -229,6 +229,7 @@ static const struct option_def options[] = {
 	OPT("brief", 'B', NULL, OPT_FLAG, brief, "one line an address (so it is with '-' and with --columns)"),
 	OPT_SOURCE,
 	OPT_PAGING,
+	OPTS_IMAGE,
 	OPTS_SIZED_TABLE,
 };
 

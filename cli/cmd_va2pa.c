@@ -119,7 +119,7 @@ static int run(struct args *args)
 }
 
 static const struct option_def options[] = {
-	OPT_SOURCE, OPT_PAGING, OPT_JSON, OPT_OUTPUT, OPT_HELP, OPT_END,
+	OPT_SOURCE, OPT_PAGING, OPTS_IMAGE, OPT_JSON, OPT_OUTPUT, OPT_HELP, OPT_END,
 };
 
 const struct command cmd_va2pa = {

@@ -331,6 +331,7 @@ static const struct option_def options[] = {
 	OPT("sort", 0, "range|size|mapped|swap|tables|name", OPT_TEXT, sort, "order of the lines (default: range)"),
 	OPT_SOURCE,
 	OPT_PAGING,
+	OPTS_IMAGE,
 	OPTS_SIZED_TABLE,
 };
 

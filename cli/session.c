@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "session.h"
+#include "source/image.h"
 
 /* One line, in one write. What it quotes (the name of a process, an argument) can be any bytes, and someone else's choice. */
 static void say(const char *fmt, va_list args, const char *command)
@@ -86,12 +87,28 @@ int session_open(struct session *s, const struct args *args, enum pw_view view)
 	return 0;
 }
 
+/* What is not in the image is not in the answer either; only then nobody would know why. */
+static void warn_of_lost(const struct pw_target *t)
+{
+	const struct pw_image *im = pw_image_of(&t->source);
+
+	if (!im || (!im->nlost && !im->cut))
+		return;
+	if (im->nlost)
+		complain("the image is truncated: %llu bytes of memory that it should have are missing, from 0x%llx on",
+			 (unsigned long long)im->lost_bytes, (unsigned long long)im->lost[0].lo);
+	else
+		complain("the image is truncated: it ends where more was to come");
+}
+
 int session_target(struct session *s)
 {
 	struct pw_target_opts opts = {
 		.size = sizeof(opts),
 		.source = s->args->source,
 		.paging = s->args->paging,
+		.ranges = s->args->ranges,
+		.frozen = s->args->frozen,
 	};
 	int rc = pw_target_open(&opts, &s->target, &s->err);
 
@@ -102,6 +119,7 @@ int session_target(struct session *s)
 	}
 	if (s->target->os && !strcmp(s->target->os->name, "live"))
 		joins_load(&s->joins);
+	warn_of_lost(s->target);
 	return 0;
 }
 

@@ -4,17 +4,17 @@
 _pagewalk_options() {
 	case $1 in
 	doctor) echo '--json --output --columns --noheadings --color --help -j -o -n -h' ;;
-	ps) echo '--source --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
+	ps) echo '--source --ranges --frozen --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
 	translate | vtop)
-		echo '--brief --source --paging --json --output --columns --bytes --noheadings --color --help
+		echo '--brief --source --paging --ranges --frozen --json --output --columns --bytes --noheadings --color --help
 			-B -s -j -o -b -n -h'
 		;;
 	dump)
-		echo '--phys --exact --entries --tree --user --kernel --source --paging --json --output --columns --bytes
+		echo '--phys --exact --entries --tree --user --kernel --source --paging --ranges --frozen --json --output --columns --bytes
 			--noheadings --color --help -p -x -e -t -u -k -s -j -o -b -n -h'
 		;;
 	vmas)
-		echo '--all --sort --source --paging --json --output --columns --bytes --noheadings --color --help
+		echo '--all --sort --source --paging --ranges --frozen --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
 	decode)
@@ -22,24 +22,24 @@ _pagewalk_options() {
 			--help -l -k -j -o -b -n -h'
 		;;
 	mem)
-		echo '--width --count --raw --input --verify --source --paging --json --output --noheadings --color --help
+		echo '--width --count --raw --input --verify --source --paging --ranges --frozen --json --output --noheadings --color --help
 			-w -c -r -i -s -j -o -n -h'
 		;;
-	cpu) echo '--depth --user --kernel --source --paging --json --output --help -d -u -k -s -j -o -h' ;;
+	cpu) echo '--depth --user --kernel --source --paging --ranges --frozen --json --output --help -d -u -k -s -j -o -h' ;;
 	dev_mem) echo '--width --source --json --output --noheadings --color --help -w -s -j -o -n -h' ;;
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
 	pagetables)
-		echo '--no-kernel --no-user --stats --max-level --source --paging --json --output --columns --bytes --noheadings
+		echo '--no-kernel --no-user --stats --max-level --source --paging --ranges --frozen --json --output --columns --bytes --noheadings
 			--color --help -s -j -o -b -n -h'
 		;;
 	alloc)
 		echo '--block --memory --huge --thp --lock --keep --source --json --output --noheadings --help
 			-b -m -k -s -j -o -n -h'
 		;;
-	layout) echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
-	va2pa) echo '--source --paging --json --output --help -s -j -o -h' ;;
+	layout) echo '--source --ranges --frozen --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
+	va2pa) echo '--source --paging --ranges --frozen --json --output --help -s -j -o -h' ;;
 	pagemap_dump) echo '--json --output --noheadings --help -j -o -n -h' ;;
 	esac
 }

@@ -98,6 +98,12 @@ int pw_cpu_read(struct pw_target *t, unsigned n, struct pw_cpu *out, struct pw_e
 	rc = t->os->cpu_root(t, n, &root, err);
 	if (rc)
 		return rc;
+	if (!is_live(t)) {
+		pw_cpu_of_root(t, root, out);
+		out->cpu = n;
+		out->has_cpu = true;
+		return 0;
+	}
 	if (ioctl(pw_kmod_fd(&t->source), PAGEWALK_INFO, &info))
 		return pw_error_set(err, -errno, "cpu:%u: %s", n, strerror(errno));
 	root = info.cr3 & UINT64_C(0x000ffffffffff000) & ~info.enc_mask;

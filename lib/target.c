@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/image.h"
 #include "os/live.h"
+#include "source/image.h"
 #include "source/text.h"
 #include "space.h"
 
@@ -13,7 +15,7 @@
 
 static int try_live(const struct pw_source_ops *ops, const char *arg, struct pw_target *t, struct pw_error *err)
 {
-	int rc = ops->open(arg, &t->source, err);
+	int rc = pw_source_open(ops, arg, &t->source, err);
 
 	if (rc)
 		return rc;
@@ -35,12 +37,25 @@ static int open_auto(struct pw_target *t, struct pw_error *err)
 	return rc;
 }
 
-static int open_file(const char *path, struct pw_target *t, struct pw_error *err)
+static int open_image(const char *path, bool raw, const struct pw_target_opts *opts, struct pw_target *t,
+		      struct pw_error *err)
+{
+	struct pw_image_opts image = { .raw = raw, .ranges = opts->ranges, .frozen = opts->frozen };
+	int rc = pw_image_open(path, &image, &t->source, err);
+
+	return rc ? rc : pw_image_attach(t, opts, err);
+}
+
+static int open_file(const char *path, const struct pw_target_opts *opts, struct pw_target *t, struct pw_error *err)
 {
 	char head[64];
-	FILE *f = fopen(path, "re");
+	FILE *f;
 	size_t n;
 	int rc;
+
+	if (!strncmp(path, "raw:", 4))
+		return open_image(path + 4, true, opts, t, err);
+	f = fopen(path, "re");
 
 	if (!f)
 		return pw_error_set(err, -errno, "%s: neither a source nor a file that can be read: %s", path,
@@ -48,12 +63,12 @@ static int open_file(const char *path, struct pw_target *t, struct pw_error *err
 	n = fread(head, 1, sizeof(head), f);
 	fclose(f);
 	if (!pw_text_is(head, n))
-		return pw_error_set(err, -EINVAL, "%s: not a kind of file that pagewalk knows", path);
-	rc = pw_source_text.open(path, &t->source, err);
+		return open_image(path, false, opts, t, err);
+	rc = pw_source_open(&pw_source_text, path, &t->source, err);
 	return rc ? rc : pw_text_attach(t, err);
 }
 
-static int open_named(const char *name, struct pw_target *t, struct pw_error *err)
+static int open_named(const char *name, const struct pw_target_opts *opts, struct pw_target *t, struct pw_error *err)
 {
 	const struct pw_source_ops *const *ops = pw_sources_live();
 	size_t len = strcspn(name, ":");
@@ -61,7 +76,7 @@ static int open_named(const char *name, struct pw_target *t, struct pw_error *er
 	for (; *ops; ops++)
 		if (strlen((*ops)->name) == len && !strncmp((*ops)->name, name, len))
 			return try_live(*ops, name[len] ? name + len + 1 : NULL, t, err);
-	return open_file(name, t, err);
+	return open_file(name, opts, t, err);
 }
 
 static int override_paging(struct pw_target *t, unsigned depth, struct pw_error *err)
@@ -87,7 +102,7 @@ int pw_target_open(const struct pw_target_opts *opts, struct pw_target **out, st
 	if (!opts->source || !strcmp(opts->source, "auto"))
 		rc = open_auto(t, err);
 	else
-		rc = open_named(opts->source, t, err);
+		rc = open_named(opts->source, opts, t, err);
 	if (!rc && opts->paging && (t->source.ops->caps & PW_CAP_TABLES))
 		rc = override_paging(t, opts->paging, err);
 	if (rc) {

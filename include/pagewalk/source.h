@@ -74,12 +74,12 @@ struct pw_pin {
 
 struct pw_source_ops {
 	const char *name;
-	unsigned caps; /* enum pw_cap bits */
-	enum pw_consistency consistency;
+	unsigned caps;                   /* enum pw_cap bits */
+	enum pw_consistency consistency; /* of what it opens, unless open() knows better */
 
 	/* Cheap and side-effect free; never fails. */
 	void (*probe)(struct pw_probe *out);
-	/* arg is what follows ':' in -s NAME:ARG, or the file; NULL when there is none. */
+	/* arg is what follows ':' in -s NAME:ARG, or the file; NULL when there is none. Called by pw_source_open(). */
 	int (*open)(const char *arg, struct pw_source *src, struct pw_error *err);
 	void (*close)(struct pw_source *src);
 
@@ -104,6 +104,7 @@ struct pw_source_ops {
 struct pw_source {
 	const struct pw_source_ops *ops;
 	void *priv;
+	enum pw_consistency consistency; /* of this one */
 };
 
 extern const struct pw_source_ops pw_source_kmod;
@@ -111,6 +112,10 @@ extern const struct pw_source_ops pw_source_bpf;
 extern const struct pw_source_ops pw_source_kcore;
 extern const struct pw_source_ops pw_source_pagemap;
 extern const struct pw_source_ops pw_source_text;
+
+/* Opens a source, which is as consistent as its ops say. *src is untouched on failure. */
+PW_API int pw_source_open(const struct pw_source_ops *ops, const char *arg, struct pw_source *src,
+			  struct pw_error *err);
 
 /* All sources of this build that can serve the live system, best first, NULL-terminated. */
 PW_API const struct pw_source_ops *const *pw_sources_live(void);

@@ -33,8 +33,7 @@ struct pw_rec_head {
 /* Of an answer from a target. */
 static inline enum pw_consistency pw_head_consistency(const struct pw_rec_head *h)
 {
-	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va)
-			: h->target->source.ops->consistency;
+	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va) : h->target->source.consistency;
 }
 
 /* What the running system says beside the tables. */

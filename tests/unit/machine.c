@@ -79,7 +79,7 @@ struct machine *machine_new(const char *text)
 	free(all);
 	ops = pw_source_text;
 	ops.read_tables = read_tables;
-	m->target.source = (struct pw_source){ &ops, &m->text };
+	m->target.source = (struct pw_source){ &ops, &m->text, PW_FROZEN };
 	assert_int_equal(pw_text_attach(&m->target, &err), 0);
 	m->space.source = &m->target.source;
 	m->space.pin.pagemap_fd = -1;
