@@ -80,6 +80,22 @@ class Memory:
             table = raw & ADDRESS
         return steps
 
+    def words(self, cr3, levels):
+        """{pa: raw} of all nonzero words of all tables of an address space."""
+        found, seen = {}, set()
+
+        def copy(table, level):
+            if table in seen:
+                return
+            seen.add(table)
+            for i, raw in enumerate(self.table(table)):
+                if raw:
+                    found[table + 8 * i] = raw
+                if level > 1 and raw & PRESENT and not (level < 4 and raw & HUGE):
+                    copy(raw & ADDRESS, level - 1)
+        copy(cr3 & ADDRESS, levels)
+        return found
+
     def close(self):
         self._map.close()
         os.close(self.fd)

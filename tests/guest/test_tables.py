@@ -7,7 +7,6 @@ mapped itself is still there; the guest is stopped again (T2). What T1 and T2 ag
 must be in T1 or T2. The bits that `info tlb` does not show are compared as raw words with the RAM.
 """
 
-from memory import ADDRESS, HUGE, PRESENT
 from testing import guest_test
 from tool import EVERY_STATE, Answer, Mkmaps, SOURCES, number, prepare
 
@@ -22,20 +21,8 @@ class Shot:
         self.registers = g.stop_in_user(cr3=cr3)
         self.cr3 = self.registers["CR3"]
         self.leaves = g.info_tlb()
-        self.words = {}
-        self._copy(g, self.cr3 & ADDRESS, g.paging_levels(), set())
+        self.words = g.memory.words(self.cr3, g.paging_levels())
         g.cont()
-
-    def _copy(self, g, table, level, seen):
-        """All nonzero words of all tables, by their physical address."""
-        if table in seen:
-            return
-        seen.add(table)
-        for i, raw in enumerate(g.memory.table(table)):
-            if raw:
-                self.words[table + 8 * i] = raw
-            if level > 1 and raw & PRESENT and not (level < 4 and raw & HUGE):
-                self._copy(g, raw & ADDRESS, level - 1, seen)
 
 
 class Changed(Exception):

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stopped guest as a memory image, in every format: what is read from it is what QEMU's MMU would do, exactly.
+
+QEMU writes ELF and kdump itself, the other formats are made from its RAM by images.py. The pagewalk that reads them runs on
+the host: it has nothing but the file.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+
+import images
+import initramfs
+from testing import guest_test
+from tool import EVERY_STATE, Answer, Mkmaps, number, prepare
+
+KERNELS = ("6.1-4", "7.2-5")
+SHOWN = 0x80000000000001FE  # the bits that `info tlb` shows
+MOST_MEMORY = 64 << 20
+
+
+@contextmanager
+def directory():
+    path = tempfile.mkdtemp(prefix="pagewalk-images-", dir="/var/tmp")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def little_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def read_image(path, *args):
+    """(the Answer of a whole dump, what it said beside); with no more memory than images may take."""
+    command = [initramfs.programs()["pagewalk"], "-s", path, "dump", *args, "--user", "--kernel", "--entries", "--json"]
+    p = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=little_memory, timeout=300,
+                       check=False)
+    assert p.returncode == 0, f"{command} exits {p.returncode}: {p.stderr.decode()}"
+    return Answer(p.stdout), p.stderr.decode()
+
+
+class Frozen:
+    """The guest stopped in user code, and the truth about its address space."""
+
+    def __init__(self, g, cr3=None):
+        self.g = g
+        self.registers = g.stop_in_user(cr3=cr3)
+        self.cr3 = self.registers["CR3"]
+        self.levels = g.paging_levels()
+        self.leaves = g.info_tlb()
+        self.words = g.memory.words(self.cr3, self.levels)
+
+    def compare(self, answer, what):
+        ours = {va: (number(r["pa"]), r["size"], number(r["raw"]) & SHOWN) for va, r in answer.entries("leaf")}
+        theirs = {va: (leaf.pa, leaf.size, leaf.bits) for va, leaf in self.leaves.items()}
+        if ours != theirs:
+            wrong = [va for va in ours.keys() | theirs.keys() if ours.get(va) != theirs.get(va)]
+            raise AssertionError(f"{what}: {len(wrong)} of {len(theirs)} leaves differ from info tlb, as "
+                                 + "; ".join(f"{va:#x}: {ours.get(va)}, {theirs.get(va)}" for va in sorted(wrong)[:3]))
+        for va, r in answer.entries():
+            raw = self.words.get(number(r["slot"]), 0)
+            assert number(r["raw"]) == raw, f"{what}: {va:#x} at {r['slot']}: {r['raw']} but RAM has {raw:#x}"
+        assert answer.end["complete"], f"{what}: {answer.end}"
+
+
+def dump_by_qemu(g, path, **how):
+    g.qmp("dump-guest-memory", protocol=f"file:{path}", **how)
+    return path
+
+
+def make_all(g, where):
+    """(name, file, options, what it must be called) of the guest's RAM in every format."""
+    ranges = images.ranges_of(g.memory)
+    size = g.memory.size
+
+    def at(name):
+        return os.path.join(where, name)
+
+    yield "elf", dump_by_qemu(g, at("elf"), paging=False, format="elf"), (), "frozen"
+    yield "elf with paging", dump_by_qemu(g, at("elf-paging"), paging=True), (), "frozen"
+    yield "kdump-zlib, flattened", dump_by_qemu(g, at("flat"), paging=False, format="kdump-zlib"), (), "frozen"
+    images.unflatten(at("flat"), at("kdump"))
+    yield "kdump-zlib", at("kdump"), (), "frozen"
+    g.qmp("pmemsave", val=0, size=g.memory.low, filename=at("raw"))
+    yield "raw, by pmemsave", at("raw"), (), "smeared"
+    yield "raw, that is known to be frozen", at("raw"), ("--frozen",), "frozen"
+    packed = images.write_packed(g.ram_path, ranges, at("packed"))
+    assert os.path.getsize(at("packed")) == size
+    yield "packed", at("packed"), ("--ranges", packed), "smeared"
+    yield "packed, by iomem", at("packed"), ("--ranges", iomem(at("iomem"), ranges)), "smeared"
+    images.write_lime(g.ram_path, ranges, at("lime"))
+    yield "lime", at("lime"), (), "smeared"
+    images.write_lime(g.ram_path, ranges, at("padded"), padded=True)
+    yield "lime, padded", at("padded"), (), "smeared"
+    for version in (1, 2):
+        images.write_avml(g.ram_path, ranges, at(f"avml{version}"), version)
+        yield f"avml {version}", at(f"avml{version}"), (), "smeared"
+
+
+def iomem(path, ranges):
+    with open(path, "w", encoding="ascii") as f:
+        for pa, _, n in ranges:
+            f.write(f"{pa:08x}-{pa + n - 1:08x} : System RAM\n  {pa:08x}-{pa + 4095:08x} : Kernel code\n")
+    return path
+
+
+def start_processes(g, *mkmaps):
+    prepare(g)
+    g.spawn(["crowd", "40", "20"], stdin=None).wait_line(rb"ready", 120)
+    return Mkmaps(g, "--spin", *mkmaps)
+
+
+@guest_test(kernels=KERNELS, timeout=900, **{**EVERY_STATE, "modules": ("lzo-rle", "qemu_fw_cfg"),
+                                             "qemu": ("-device", "bochs-display", "-device", "vmcoreinfo")})
+def test_every_format_gives_what_info_tlb_gives(g):
+    start_processes(g)
+    g.check(["modprobe", "qemu_fw_cfg"])  # tells QEMU where VMCOREINFO is
+    with directory() as where:
+        truth = Frozen(g)
+        told = []
+        for name, path, args, consistency in make_all(g, where):
+            levels = () if "elf" in name or "kdump" in name else ("--paging", str(truth.levels))
+            answer, said = read_image(path, f"root:{truth.cr3:x}", *levels, *args)
+            truth.compare(answer, name)
+            assert answer.head["consistency"] == consistency and answer.head["source"] == "image", (name, answer.head)
+            assert not said, f"{name}: {said}"
+            told.append(name)
+            if consistency == "frozen" and "raw" not in name:
+                truth.compare(read_image(path, "cpu:0")[0], f"{name}, cpu:0")
+                assert answer.head["system"] == f"Linux {g.release}", answer.head
+        assert truth.words == g.memory.words(truth.cr3, truth.levels), "the guest has moved"
+    print(f"     {g.name}: {len(truth.leaves)} leaves, {len(truth.words)} words in each: {', '.join(told)}")
+
+
+@guest_test(kernels=KERNELS[:1], timeout=900, mem=3072, whole_kernel=True)
+def test_memory_on_both_sides_of_the_pci_hole(g):
+    """QEMU's own file has the part above 4 GiB right behind the one below; no copy is made of it."""
+    Mkmaps(g, "--spin")
+    ranges = images.ranges_of(g.memory)
+    assert len(ranges) == 2, ranges
+    listed = ",".join(f"{pa:x}-{pa + n - 1:x}" for pa, _, n in ranges)
+    with directory() as where:
+        truth = Frozen(g)
+        truth.compare(read_image(g.ram_path, f"root:{truth.cr3:x}", "--ranges", listed)[0], "QEMU's own file")
+        high = sum(pa >= 4 << 30 for pa in truth.words)
+        assert high > 1000, f"only {high} words of tables are above the hole"
+        flat = dump_by_qemu(g, os.path.join(where, "flat"), paging=False, format="kdump-zlib")
+        truth.compare(read_image(flat, "cpu:0")[0], "flattened")
+        os.unlink(flat)
+        elf = dump_by_qemu(g, os.path.join(where, "elf"), paging=False)
+        truth.compare(read_image(elf, "cpu:0")[0], "elf")
+    print(f"     {g.name}: {len(truth.leaves)} leaves, {high} of {len(truth.words)} words above the hole")
