@@ -234,15 +234,14 @@ static int scan_range(struct pw_image *im, const struct avml_header *h, uint64_t
 	if (rc && rc != -ENODATA)
 		return bad_frame(err, rc, at);
 	pw_image_lose(im, pa, end - pa);
-	im->cut = rc == -ENODATA;
-	*off = im->file.size;
-	if (!im->cut && !pw_image_file_read(&im->file, &length, sizeof(length), at)) {
-		if (le64toh(length) != at - begin)
-			return pw_error_set(err, -EINVAL,
-					    "the stream before offset %#" PRIx64 " is not as long as it says: damaged", at);
-		*off = at + sizeof(length);
-	} else {
+	if (rc || pw_image_file_read(&im->file, &length, sizeof(length), at)) {
 		im->cut = true;
+		*off = im->file.size;
+	} else if (le64toh(length) != at - begin) {
+		return pw_error_set(err, -EINVAL, "the stream before offset %#" PRIx64 " is not as long as it says: damaged",
+				    at);
+	} else {
+		*off = at + sizeof(length);
 	}
 	return pw_image_add(im, h->first, pa - h->first, begin, err);
 }

@@ -58,7 +58,7 @@ static int lime_open(struct pw_image *im, const struct pw_image_opts *opts, stru
 	if (rc)
 		return rc;
 	/* The beginning of another header. */
-	im->cut = off < im->file.size;
+	im->cut |= off < im->file.size;
 	return pw_image_finish(im, false, err);
 }
 
