@@ -43,7 +43,8 @@ static int image_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, str
 		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: this image (%s) has no registers of CPUs", cpu,
 				    pw_image_of(&t->source)->format->name);
 	if (cpu >= notes->ncpus)
-		return pw_error_set(err, -ENXIO, "cpu:%u: the image has notes of %zu CPUs, from 0 on", cpu, notes->ncpus);
+		return pw_error_set(err, -ENXIO, "cpu:%u: the image has notes of %zu CPUs, from 0 on", cpu,
+				    notes->ncpus);
 	if (!notes->cpu[cpu].known)
 		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: the image's notes do not have CR3", cpu);
 	*root = notes->cpu[cpu].cr3 & UINT64_C(0x000ffffffffff000);

@@ -31,7 +31,9 @@ static const struct {
 } wraps[] = {
 	{ "\x1f\x8b", 2, "gzip" },
 	{ "\x28\xb5\x2f\xfd", 4, "zstd" },
-	{ "\xfd" "7zXZ", 5, "xz" },
+	{ "\xfd"
+	  "7zXZ",
+	  5, "xz" },
 	{ "BZh", 3, "bzip2" },
 	{ "\x04\x22\x4d\x18", 4, "lz4" },
 	{ "PK\x03\x04", 4, "zip" },
@@ -87,7 +89,8 @@ static int recognise(struct pw_image *im, const struct pw_image_opts *opts, stru
 		if (formats[i]->is(head, n))
 			im->format = formats[i];
 	if (im->format && opts->ranges)
-		return pw_error_set(err, -EINVAL, "--ranges is for raw images: this one (%s) says itself where memory is",
+		return pw_error_set(err, -EINVAL,
+				    "--ranges is for raw images: this one (%s) says itself where memory is",
 				    im->format->name);
 	if (im->format)
 		return 0;

@@ -238,8 +238,8 @@ static int scan_range(struct pw_image *im, const struct avml_header *h, uint64_t
 		im->cut = true;
 		*off = im->file.size;
 	} else if (le64toh(length) != at - begin) {
-		return pw_error_set(err, -EINVAL, "the stream before offset %#" PRIx64 " is not as long as it says: damaged",
-				    at);
+		return pw_error_set(err, -EINVAL,
+				    "the stream before offset %#" PRIx64 " is not as long as it says: damaged", at);
 	} else {
 		*off = at + sizeof(length);
 	}
@@ -252,13 +252,15 @@ static int open_range(struct pw_image *im, uint64_t *off, struct pw_error *err)
 	int rc = pw_image_file_read(&im->file, &h, sizeof(h), *off);
 
 	if (rc)
-		return pw_error_set(err, rc, "the header at offset %#" PRIx64 " cannot be read: %s", *off, strerror(-rc));
+		return pw_error_set(err, rc, "the header at offset %#" PRIx64 " cannot be read: %s", *off,
+				    strerror(-rc));
 	if (!avml_is(h.magic, sizeof(h.magic)) || le32toh(h.version) != 2)
 		return pw_error_set(err, -EINVAL, "no AVML header of version 2 at offset %#" PRIx64 ": damaged", *off);
 	h.first = le64toh(h.first);
 	h.last = le64toh(h.last);
 	if (h.last < h.first || h.last >> PW_IMAGE_PA_BITS)
-		return pw_error_set(err, -EINVAL, "the AVML header at offset %#" PRIx64 " has no sane range: damaged", *off);
+		return pw_error_set(err, -EINVAL, "the AVML header at offset %#" PRIx64 " has no sane range: damaged",
+				    *off);
 	*off += sizeof(h);
 	return scan_range(im, &h, off, err);
 }
@@ -315,8 +317,8 @@ static int unpack_frame(struct pw_image *im, const struct frame *f, void *out)
 	int rc = pw_image_file_read(&im->file, a->packed, f->length, f->off + 4);
 
 	if (!rc)
-		rc = pw_unpack(f->type == FRAME_PLAIN ? PW_PACK_NONE : PW_PACK_SNAPPY, a->packed + 4, f->length - 4, out,
-			       f->bytes);
+		rc = pw_unpack(f->type == FRAME_PLAIN ? PW_PACK_NONE : PW_PACK_SNAPPY, a->packed + 4, f->length - 4,
+			       out, f->bytes);
 	if (rc)
 		return rc;
 	memcpy(&sum, a->packed, sizeof(sum));

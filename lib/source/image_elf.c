@@ -29,7 +29,8 @@ static bool elf_is(const uint8_t *head, size_t n)
 static int check_kind(const Elf64_Ehdr *eh, struct pw_error *err)
 {
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64)
-		return pw_error_set(err, -EINVAL, "an ELF file, but not of 64 bits: pagewalk reads those of x86-64 systems");
+		return pw_error_set(err, -EINVAL,
+				    "an ELF file, but not of 64 bits: pagewalk reads those of x86-64 systems");
 	if (eh->e_ident[EI_DATA] != ELFDATA2LSB || le16toh(eh->e_machine) != EM_X86_64)
 		return pw_error_set(err, -EINVAL, "an ELF file, but not of x86-64");
 	if (le16toh(eh->e_type) != ET_CORE)
@@ -48,15 +49,16 @@ static int count_headers(const struct pw_image *im, const Elf64_Ehdr *eh, uint64
 	*n = le16toh(eh->e_phnum);
 	if (*n == PN_XNUM) {
 		if (!eh->e_shoff || pw_image_file_read(&im->file, &sh, sizeof(sh), le64toh(eh->e_shoff)))
-			return pw_error_set(err, -EINVAL, "the section header that counts its program headers is not there: "
-							  "truncated or damaged");
+			return pw_error_set(err, -EINVAL,
+					    "the section header that counts its program headers is not there: "
+					    "truncated or damaged");
 		*n = le32toh(sh.sh_info);
 	}
 	if (!*n)
 		return pw_error_set(err, -EINVAL, "an ELF core file without any program header");
 	if (off > im->file.size || im->file.size - off < *n * sizeof(Elf64_Phdr))
-		return pw_error_set(err, -EINVAL, "the file ends within its %" PRIu64 " program headers: truncated or damaged",
-				    *n);
+		return pw_error_set(err, -EINVAL,
+				    "the file ends within its %" PRIu64 " program headers: truncated or damaged", *n);
 	return 0;
 }
 

@@ -84,12 +84,14 @@ static int scan(struct pw_flat *flat, int fd, bool *whole, struct pw_error *err)
 		int rc = read_piece(fd, at, &p);
 
 		if (rc)
-			return pw_error_set(err, rc, "flattened: cannot be read at %#" PRIx64 ": %s", at, strerror(-rc));
+			return pw_error_set(err, rc, "flattened: cannot be read at %#" PRIx64 ": %s", at,
+					    strerror(-rc));
 		*whole = p.offset == UINT64_MAX && p.size == UINT64_MAX;
 		if (*whole)
 			return 0;
 		if (!p.size || p.size > INT64_MAX || p.offset > INT64_MAX - p.size)
-			return pw_error_set(err, -EINVAL, "flattened: no sane piece at offset %#" PRIx64 ": damaged", at);
+			return pw_error_set(err, -EINVAL, "flattened: no sane piece at offset %#" PRIx64 ": damaged",
+					    at);
 		left = flat->file_size - at - sizeof(p);
 		if (p.size > left)
 			p.size = left;
@@ -102,7 +104,8 @@ static int scan(struct pw_flat *flat, int fd, bool *whole, struct pw_error *err)
 		}
 		last = add_run(flat);
 		if (!last)
-			return pw_error_set(err, -EFBIG, "flattened: too many pieces; put it together with makedumpfile -R");
+			return pw_error_set(err, -EFBIG,
+					    "flattened: too many pieces; put it together with makedumpfile -R");
 		*last = (struct run){ p.offset, p.size, p.offset, at };
 		pieces = 1;
 	}

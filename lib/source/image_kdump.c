@@ -21,11 +21,11 @@
 
 #include "source/image.h"
 
-#define CACHE      (8u << 20)
-#define MAP_BLOCK  4096u
-#define MAP_PAGES  (MAP_BLOCK * 8)
-#define MOST_PAGES (UINT64_C(1) << 34)
-#define MOST_BLOCK 65536u
+#define CACHE              (8u << 20)
+#define MAP_BLOCK          4096u
+#define MAP_PAGES          (MAP_BLOCK * 8)
+#define MOST_PAGES         (UINT64_C(1) << 34)
+#define MOST_BLOCK         65536u
 #define LONGEST_VMCOREINFO (64u << 10)
 
 /* Of status, beside how pages are packed. */
@@ -43,11 +43,11 @@ struct head {
 struct sub {
 	uint64_t phys_base;
 	uint32_t dump_level, split;
-	uint64_t start_pfn, end_pfn;                         /* from version 2 on */
-	uint64_t vmcoreinfo_off, vmcoreinfo_bytes;           /* 3 */
-	uint64_t notes_off, notes_bytes;                     /* 4 */
-	uint64_t erased_off, erased_bytes;                   /* 5 */
-	uint64_t start_pfn_64, end_pfn_64, max_mapnr_64;     /* 6 */
+	uint64_t start_pfn, end_pfn;                     /* from version 2 on */
+	uint64_t vmcoreinfo_off, vmcoreinfo_bytes;       /* 3 */
+	uint64_t notes_off, notes_bytes;                 /* 4 */
+	uint64_t erased_off, erased_bytes;               /* 5 */
+	uint64_t start_pfn_64, end_pfn_64, max_mapnr_64; /* 6 */
 };
 
 struct desc {
@@ -58,7 +58,7 @@ struct desc {
 
 struct kdump {
 	uint32_t block_size;
-	uint64_t map_off;   /* of the second bitmap */
+	uint64_t map_off; /* of the second bitmap */
 	uint64_t desc_off;
 	uint64_t max_mapnr; /* page frames that the bitmap speaks of */
 	uint64_t *rank;     /* bits set before each MAP_BLOCK bytes of the bitmap */
@@ -102,8 +102,9 @@ static int read_sub(struct pw_image *im, const struct head *h, struct sub *sub, 
 		max_mapnr = le64toh(sub->max_mapnr_64);
 	sub->max_mapnr_64 = max_mapnr;
 	if (version >= 1 && le32toh(sub->split))
-		return pw_error_set(err, -EINVAL,
-				    "one part of a dump that was split: put it together with makedumpfile --reassemble");
+		return pw_error_set(
+			err, -EINVAL,
+			"one part of a dump that was split: put it together with makedumpfile --reassemble");
 	if (!max_mapnr || max_mapnr > MOST_PAGES)
 		return pw_error_set(err, -EINVAL, "its kdump header tells of %" PRIu64 " pages: damaged", max_mapnr);
 	return 0;

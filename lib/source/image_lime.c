@@ -34,13 +34,15 @@ static int lime_range(struct pw_image *im, uint64_t *off, struct pw_error *err)
 	int rc = pw_image_file_read(&im->file, &h, sizeof(h), *off);
 
 	if (rc)
-		return pw_error_set(err, rc, "the header at offset %#" PRIx64 " cannot be read: %s", *off, strerror(-rc));
+		return pw_error_set(err, rc, "the header at offset %#" PRIx64 " cannot be read: %s", *off,
+				    strerror(-rc));
 	if (!lime_is(h.magic, sizeof(h.magic)) || le32toh(h.version) != 1)
 		return pw_error_set(err, -EINVAL, "no LiME header of version 1 at offset %#" PRIx64 ": damaged", *off);
 	h.first = le64toh(h.first);
 	h.last = le64toh(h.last);
 	if (h.last < h.first || h.last - h.first >= UINT64_MAX >> 1)
-		return pw_error_set(err, -EINVAL, "the LiME header at offset %#" PRIx64 " has no sane range: damaged", *off);
+		return pw_error_set(err, -EINVAL, "the LiME header at offset %#" PRIx64 " has no sane range: damaged",
+				    *off);
 	bytes = h.last - h.first + 1;
 	rc = pw_image_add_stored(im, h.first, bytes, *off + sizeof(h), err);
 	*off += sizeof(h) + bytes;

@@ -48,14 +48,15 @@ static void check_order(const struct pw_image *im)
 static void check_notes(const struct pw_image *im)
 {
 	const struct pw_image_notes *n = &im->notes;
-	volatile uint64_t sum = 0;
+	uint64_t known = 0;
 
 	CHECK(!n->frozen_evidence == !n->frozen_how);
 	CHECK(!n->ncpus || n->cpu);
 	for (size_t i = 0; i < n->ncpus; i++)
-		sum += n->cpu[i].cr3;
-	if (n->vmcoreinfo)
-		sum += strlen(n->vmcoreinfo);
+		known += n->cpu[i].known;
+	CHECK(known <= n->ncpus);
+	CHECK(!known || n->frozen_evidence);
+	CHECK(!n->vmcoreinfo || strlen(n->vmcoreinfo) <= 64 << 10);
 }
 
 /* One address by both ways of reading. */
@@ -99,7 +100,9 @@ static void check_tables(struct pw_source *src)
 	/* Backwards, each twice. */
 	for (size_t i = im->nextents; i-- && n < 2 * LOOKED; n += 2)
 		for (size_t k = 0; k < 2; k++)
-			req[n + k] = (struct pw_table_req){ .pa = im->extent[i].pa, .bytes = PAGE, .status = 1, .buf = buf[n + k] };
+			req[n + k] = (struct pw_table_req){
+				.pa = im->extent[i].pa, .bytes = PAGE, .status = 1, .buf = buf[n + k]
+			};
 	CHECK(src->ops->read_tables(src, req, n) == 0);
 	for (size_t i = 0; i < n; i += 2) {
 		CHECK(req[i].status == 0 || req[i].status == -ENXIO || req[i].status == -EFAULT);

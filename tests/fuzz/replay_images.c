@@ -175,7 +175,8 @@ int main(int argc, char **argv)
 			others += cut(&samples[i].bytes) + flip(&samples[i].bytes);
 			run_changed(&samples[i].bytes, count);
 		}
-		printf("%zu images, %zu cut off or with a bit flipped, %ld changed ones of each\n", nsamples, others, count);
+		printf("%zu images, %zu cut off or with a bit flipped, %ld changed ones of each\n", nsamples, others,
+		       count);
 	}
 	for (size_t i = 0; i < nsamples; i++)
 		bytes_free(&samples[i].bytes);

@@ -8,13 +8,15 @@ the host: it has nothing but the file.
 import os
 import resource
 import shutil
+import struct
 import subprocess
 import tempfile
+import zlib
 from contextlib import contextmanager
 
 import images
 import initramfs
-from testing import guest_test
+from testing import guest_test, host_test
 from tool import EVERY_STATE, Answer, Mkmaps, number, prepare
 
 KERNELS = ("6.1-4", "7.2-5")
@@ -156,3 +158,113 @@ def test_memory_on_both_sides_of_the_pci_hole(g):
         elf = dump_by_qemu(g, os.path.join(where, "elf"), paging=False)
         truth.compare(read_image(elf, "cpu:0")[0], "elf")
     print(f"     {g.name}: {len(truth.leaves)} leaves, {high} of {len(truth.words)} words above the hole")
+
+
+# Images that are larger than memory, or in more pieces than fit: read within MOST_MEMORY.
+
+LEAVES = 2000
+
+
+def tables(top):
+    """{pa: page} of an address space with LEAVES pages of 4K whose tables lie far apart below `top`; the root is at 0x1000."""
+    pages = {0x1000: [0] * 512, top - 0x1000: [0] * 512, 0x3000: [0] * 512}
+    pages[0x1000][0], pages[top - 0x1000][0] = (top - 0x1000) | 0x67, 0x3067
+    for i in range(4):
+        pa = top // 8 * (i + 1)
+        pages[0x3000][i] = pa | 0x67
+        pages[pa] = [(0x5000000 + 4096 * (512 * i + k)) | 0x67 for k in range(LEAVES // 4)] + [0] * (512 - LEAVES // 4)
+    return {pa: struct.pack("<512Q", *words) for pa, words in pages.items()}
+
+
+def check_large(path, *args):
+    answer, said = read_image(path, "root:1000", *args)
+    assert len(answer.entries("leaf")) == LEAVES and answer.end["complete"], (path, answer.end, said)
+
+
+@host_test()
+def test_sparse_64_gib_raw_takes_little_memory():
+    with directory() as where:
+        path = os.path.join(where, "raw")
+        with open(path, "wb") as f:
+            f.truncate(64 << 30)
+            for pa, page in tables(64 << 30).items():
+                f.seek(pa)
+                f.write(page)
+        check_large(path)
+        check_large(path, "--ranges", f"0-{(64 << 30) - 1:x}")
+
+
+@host_test(each=("elf", "lime"))
+def test_100000_pieces_of_memory_take_little_memory(kind):
+    """Every other page of 800 MiB, the last first, and the tables among them."""
+    pages = {pa: bytes(4096) for pa in range(0x5000, 0x5000 + 8192 * 100000, 8192)}
+    pages.update(tables(1 << 30))
+    order = sorted(pages, reverse=True)
+    with directory() as where:
+        path = os.path.join(where, kind)
+        with open(path, "wb") as f:
+            at = 64 + 64 + 56 * len(order)
+            if kind == "elf":
+                f.write(struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 62, 1, 0, 128, 64, 0, 64, 56, 0xFFFF, 64, 1, 0))
+                f.write(struct.pack("<IIQQQQIIQQ", 0, 0, 0, 0, 0, 0, 0, len(order), 0, 0))
+                for pa in order:
+                    f.write(struct.pack("<IIQQQQQQ", 1, 0, at, 0, pa, 4096, 4096, 0))
+                    at += 4096
+            for pa in order:
+                if kind == "lime":
+                    f.write(struct.pack("<4sIQQQ", b"EMiL", 1, pa, pa + 4095, 0))
+                f.write(pages[pa])
+        check_large(path)
+        # Cut off within the memory, it still gives what it has, and says so.
+        os.truncate(path, os.path.getsize(path) - 300 * 4096)
+        p = subprocess.run([initramfs.programs()["pagewalk"], "-s", path, "dump", "root:1000"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE, preexec_fn=little_memory, timeout=60, check=False)
+        assert p.returncode == 4 and b"truncated" in p.stderr, (p.returncode, p.stderr)
+
+
+@host_test(each=("whole", "flattened"))
+def test_kdump_of_64_gib_takes_little_memory(form):
+    """16 million pages of zeros that share one block, as QEMU writes them, and the tables."""
+    own = tables(64 << 30)
+    count, block = (64 << 30) // 4096, 4096
+    half = count // 8
+    head = bytearray(2 * block)
+    struct.pack_into("<8sI", head, 0, b"KDUMP   ", 6)
+    head[12 + 4 * 65:12 + 4 * 65 + 6] = b"x86_64"
+    struct.pack_into("<IIIII", head, 424, 1, block, 1, 2 * half // block, count)
+    struct.pack_into("<Q", head, block + 96, count)
+    descs = 2 * block + 2 * half
+    data = descs + 24 * count
+    packed = {}
+    blocks = b""
+    for pa, page in [(None, bytes(4096)), *own.items()]:
+        z = zlib.compress(page, 1)
+        packed[pa] = struct.pack("<QIIQ", data + len(blocks), len(z), 1, 0)
+        blocks += z
+    with directory() as where:
+        path = os.path.join(where, form)
+        with open(path, "wb") as f:
+            if form == "whole":
+                def put(offset, what):
+                    f.seek(offset)
+                    f.write(what)
+            else:
+                f.write(b"makedumpfile".ljust(16, b"\0") + struct.pack(">QQ", 1, 1))
+                f.seek(4096)
+
+                def put(offset, what):
+                    for i in range(0, len(what), 16384):
+                        part = what[i:i + 16384]
+                        f.write(struct.pack(">QQ", offset + i, len(part)) + part)
+            put(0, bytes(head))
+            put(2 * block, b"\xff" * (2 * half))
+            for first in range(0, count, 4096):
+                part = [packed[None]] * 4096
+                for pa in own:
+                    if first <= pa // 4096 < first + 4096:
+                        part[pa // 4096 - first] = packed[pa]
+                put(descs + 24 * first, b"".join(part))
+            put(data, blocks)
+            if form != "whole":
+                f.write(b"\xff" * 16)
+        check_large(path)

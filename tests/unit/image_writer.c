@@ -149,6 +149,23 @@ void write_avml2(struct bytes *b, const struct pw_range *r, size_t n)
 	}
 }
 
+void write_avml2_frames(struct bytes *b, struct pw_range r, size_t frame)
+{
+	struct bytes memory = { 0 };
+	uint64_t length;
+	size_t start;
+
+	add_header(b, "AVML", 2, r);
+	start = b->n;
+	bytes_add(b, "\xff\x06\0\0sNaPpY", 10);
+	add_memory(&memory, r);
+	for (size_t at = 0; at < memory.n; at += frame)
+		add_frame(b, memory.v + at, memory.n - at < frame ? memory.n - at : frame, false);
+	length = b->n - start;
+	bytes_add(b, &length, sizeof(length));
+	bytes_free(&memory);
+}
+
 /* -------- notes -------- */
 
 static void add_note(struct bytes *b, const char *name, uint32_t type, const void *desc, size_t n)

@@ -31,6 +31,9 @@ void write_packed(struct bytes *b, const struct pw_range *r, size_t n);
 void write_lime(struct bytes *b, const struct pw_range *r, size_t n);
 void write_avml2(struct bytes *b, const struct pw_range *r, size_t n);
 
+/* One range of whole pages, in plain frames of `frame` bytes. */
+void write_avml2_frames(struct bytes *b, struct pw_range r, size_t frame);
+
 enum writer_notes { NOTES_NONE, NOTES_QEMU, NOTES_VMCORE, NOTES_KCORE };
 
 /* CR3 of CPU i in QEMU's notes. */
@@ -49,7 +52,7 @@ void write_elf(struct bytes *b, const struct pw_range *r, size_t n, const struct
 
 struct writer_kdump {
 	enum writer_notes notes;
-	uint32_t packing; /* enum pw_packing */
+	uint32_t packing;  /* enum pw_packing */
 	uint64_t left_out; /* this page is in the machine and not in the dump; 0: none */
 };
 

@@ -146,7 +146,9 @@ static void check_tables(struct pw_source *src)
 	size_t n = 0;
 
 	for (; n < 150; n++) {
-		uint64_t pa = n % 3 == 0 ? 0x1000 + n % 10 * P : n % 3 == 1 ? 0x100000 + (n * 7 % 45) * P : 0x100003000 - n * P;
+		uint64_t pa = n % 3 == 0   ? 0x1000 + n % 10 * P
+			      : n % 3 == 1 ? 0x100000 + (n * 7 % 45) * P
+					   : 0x100003000 - n * P;
 
 		req[n] = (struct pw_table_req){ .pa = pa, .bytes = P, .status = 1, .buf = buf[n] };
 	}
@@ -575,6 +577,24 @@ static void avml_streams_are_checked(void **state)
 	bytes_free(&b);
 }
 
+static void avml_keeps_its_marks_bounded(void **state)
+{
+	/* More frames than are remembered, so that there are steps from one to the next in between. */
+	struct pw_range r = { 0x1000, 0x1000 + 1250 * P - 1 };
+	struct bytes b = { 0 };
+	struct pw_source src;
+
+	(void)state;
+	write_avml2_frames(&b, r, 8);
+	src = must_open(&b, NULL);
+	for (uint64_t pa = r.lo; pa < r.last; pa += P)
+		assert_true(check_page(&src, pa));
+	for (uint64_t i = 1250; i-- > 37; i -= 37)
+		assert_true(check_page(&src, r.lo + i * P));
+	src.ops->close(&src);
+	bytes_free(&b);
+}
+
 static void elf_headers_are_checked(void **state)
 {
 	struct bytes b = { 0 };
@@ -623,7 +643,7 @@ static void elf_headers_are_checked(void **state)
 
 static void elf_can_show_memory_more_than_once(void **state)
 {
-	const struct pw_range r[] = { { 0x100000, 0x10ffff }, { 0x1000, 0x8fff },	{ 0x104000, 0x104fff },
+	const struct pw_range r[] = { { 0x100000, 0x10ffff }, { 0x1000, 0x8fff },           { 0x104000, 0x104fff },
 				      { 0x10c000, 0x128fff }, { 0x100000000, 0x100003fff }, { 0x100000, 0x101fff } };
 	struct bytes b = { 0 };
 
@@ -700,12 +720,10 @@ static void kdump_descriptions_are_checked(void **state)
 		uint32_t size, flags;
 		int rc;
 	} bad[] = {
-		{ 0, 0, 0, -ENXIO },          { 4096, 0, 0, -EIO },
-		{ 4096, P + 1, 1, -EIO },     { UINT64_MAX, P, 0, -EIO },
-		{ INT64_MAX - 1, 8, 1, -EIO }, { 4096, 100, 1, -EIO },
-		{ 4096, 100, 2, -EIO },       { 4096, 100, 4, -EIO },
-		{ 4096, 100, 0x20, -EIO },    { 4096, 100, 0, -EIO },
-		{ 4096, 100, 0x40, -EIO },    { 4096, UINT32_MAX, 0, -EIO },
+		{ 0, 0, 0, -ENXIO },        { 4096, 0, 0, -EIO },          { 4096, P + 1, 1, -EIO },
+		{ UINT64_MAX, P, 0, -EIO }, { INT64_MAX - 1, 8, 1, -EIO }, { 4096, 100, 1, -EIO },
+		{ 4096, 100, 2, -EIO },     { 4096, 100, 4, -EIO },        { 4096, 100, 0x20, -EIO },
+		{ 4096, 100, 0, -EIO },     { 4096, 100, 0x40, -EIO },     { 4096, UINT32_MAX, 0, -EIO },
 	};
 	struct bytes b = { 0 };
 	size_t half = (0x100004 / 8 + P) / P * P, desc = 2 * P + 2 * half;
@@ -909,6 +927,7 @@ int main(void)
 		cmocka_unit_test(lime_that_ends_between_ranges_is_not_noticed_and_elsewhere_is),
 		cmocka_unit_test(lime_headers_are_checked),
 		cmocka_unit_test(avml_streams_are_checked),
+		cmocka_unit_test(avml_keeps_its_marks_bounded),
 		cmocka_unit_test(elf_headers_are_checked),
 		cmocka_unit_test(elf_can_show_memory_more_than_once),
 		cmocka_unit_test(cores_of_processes_are_refused),
