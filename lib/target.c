@@ -103,6 +103,9 @@ int pw_target_open(const struct pw_target_opts *opts, struct pw_target **out, st
 		rc = open_auto(t, err);
 	else
 		rc = open_named(opts->source, opts, t, err);
+	if (!rc && (opts->ranges || opts->frozen) && !pw_image_of(&t->source))
+		rc = pw_error_set(err, -EINVAL, "--%s is about a memory image, and source %s is none",
+				  opts->ranges ? "ranges" : "frozen", t->source.ops->name);
 	if (!rc && opts->paging && (t->source.ops->caps & PW_CAP_TABLES))
 		rc = override_paging(t, opts->paging, err);
 	if (rc) {

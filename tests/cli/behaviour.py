@@ -11,6 +11,7 @@ import json
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,54 @@ def test_own_process_can_be_looked_at():
     got = records(p.stdout)
     assert p.returncode in (0, 4) and got[-1]["rec"] == "end" and got[-1]["leaves"] > 0
     assert any(r.get("name") == "[stack]" for r in got)
+
+
+def lime(path, *ranges):
+    """An image with an address space that maps 0x7000 to 0x12345000; its root is at 0x1000. Ranges are (first, last)."""
+    memory = bytearray(0x6000)
+    for slot, raw in ((0x1000, 0x2067), (0x2000, 0x3067), (0x3000, 0x4067), (0x4038, 0x12345067)):
+        struct.pack_into("<Q", memory, slot, raw)
+    with open(path, "wb") as f:
+        for lo, last in ranges:
+            f.write(struct.pack("<4sIQQQ", b"EMiL", 1, lo, last, 0) + memory[lo:last + 1])
+
+
+def test_an_image_is_walked_and_says_how_far_it_can_be_trusted():
+    with tempfile.TemporaryDirectory() as d:
+        path = os.path.join(d, "image")
+        lime(path, (0x1000, 0x5fff))
+        for options, consistency in ((), "smeared"), (("--frozen",), "frozen"):
+            p = run("dump", "-s", path, "root:1000", "--entries", "--json", *options)
+            got = records(p.stdout)
+            assert p.returncode == 0 and not p.stderr and got[0]["source"] == "image", p
+            assert got[0]["consistency"] == consistency, got[0]
+            assert [r["pa"] for r in got if r.get("kind") == "leaf"] == ["0x12345000"], got
+        p = run("mem", "read", "-s", path, "pa:4038", "--count", "1", "--width", "8")
+        assert p.returncode == 0 and b"12345067" in p.stdout, p
+        p = run("mem", "read", "-s", path, "pa:6000", "--count", "1")
+        assert p.returncode == 3 and p.stderr, p
+        for command in ("cpu", "0"), ("dump", "cpu:0"):
+            p = run(*command, "-s", path)
+            assert p.returncode == 3 and b"no registers" in p.stderr, p
+
+
+def test_what_an_image_does_not_have_is_a_hole_and_no_zeros():
+    with tempfile.TemporaryDirectory() as d:
+        path = os.path.join(d, "image")
+        lime(path, (0x1000, 0x2fff), (0x4000, 0x4fff))
+        p = run("dump", "-s", path, "root:1000", "--json")
+        assert p.returncode == 4 and not p.stderr, p
+        assert [r["reason"] for r in records(p.stdout) if r["rec"] == "hole"] == ["not-ram"], p
+        lime(path, (0x1000, 0x4fff))
+        os.truncate(path, 32 + 0x2800)
+        p = run("dump", "-s", path, "root:1000", "--json")
+        assert p.returncode == 4 and b"truncated: 6144 bytes" in p.stderr and b"from 0x3800 on" in p.stderr, p
+
+
+def test_options_for_images_are_for_images():
+    for options in ("--frozen",), ("--ranges", "0-fff"):
+        p = run("dump", *MACHINE, "4242", *options)
+        assert p.returncode == 3 and b"is about a memory image, and source text is none" in p.stderr, p
 
 
 def main():
