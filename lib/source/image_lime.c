@@ -40,7 +40,7 @@ static int lime_range(struct pw_image *im, uint64_t *off, struct pw_error *err)
 		return pw_error_set(err, -EINVAL, "no LiME header of version 1 at offset %#" PRIx64 ": damaged", *off);
 	h.first = le64toh(h.first);
 	h.last = le64toh(h.last);
-	if (h.last < h.first || h.last - h.first >= UINT64_MAX >> 1)
+	if (h.last - h.first >= UINT64_MAX >> 1) /* backwards, too */
 		return pw_error_set(err, -EINVAL, "the LiME header at offset %#" PRIx64 " has no sane range: damaged",
 				    *off);
 	bytes = h.last - h.first + 1;
