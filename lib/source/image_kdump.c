@@ -27,6 +27,7 @@
 #define MOST_PAGES         (UINT64_C(1) << 34)
 #define MOST_BLOCK         65536u
 #define LONGEST_VMCOREINFO (64u << 10)
+#define LAST_PAGES         256
 
 /* Of status, beside how pages are packed. */
 #define DUMP_INCOMPLETE 0x8u
@@ -265,6 +266,24 @@ static int scan_bitmap(struct pw_image *im, uint64_t *pages, struct pw_error *er
 
 /* -------- opening -------- */
 
+/* Whether the file ends before its pages do, by where the last ones are: they were written in their order. */
+static bool is_cut(const struct pw_image *im, uint64_t pages)
+{
+	const struct kdump *k = im->priv;
+	struct desc d[LAST_PAGES];
+	uint64_t n = pages < LAST_PAGES ? pages : LAST_PAGES;
+
+	if (pw_image_file_read(&im->file, d, n * sizeof(d[0]), k->desc_off + (pages - n) * sizeof(d[0])))
+		return false;
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t off = le64toh(d[i].off);
+
+		if (off > im->file.size || le32toh(d[i].bytes) > im->file.size - off)
+			return true;
+	}
+	return false;
+}
+
 static int open_map(struct pw_image *im, const struct head *h, const struct sub *sub, struct pw_error *err)
 {
 	struct kdump *k = im->priv;
@@ -287,7 +306,7 @@ static int open_map(struct pw_image *im, const struct head *h, const struct sub 
 	if ((im->file.size - k->desc_off) / sizeof(struct desc) < pages)
 		return pw_error_set(err, -EINVAL, "the file ends within the list of its %" PRIu64 " pages: truncated",
 				    pages);
-	im->cut |= !!(le32toh(h->status) & DUMP_INCOMPLETE);
+	im->cut |= le32toh(h->status) & DUMP_INCOMPLETE || is_cut(im, pages);
 	return 0;
 }
 
