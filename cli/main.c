@@ -9,6 +9,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_doctor,
+	&cmd_info,
 	&cmd_ps,
 	&cmd_translate,
 	&cmd_dump,

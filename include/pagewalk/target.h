@@ -11,10 +11,47 @@ struct pw_target;
 
 /* A process as the target's OS names it. */
 struct pw_process {
-	pid_t pid;
+	pid_t pid;    /* 0: a root table that is no task's: of a hidden process, or one that was just ending */
 	bool kthread; /* no user memory of its own */
 	char comm[64];
 	uint64_t root; /* physical address of its pgd; PW_PA_NONE when not known */
+};
+
+/* How far a fact can be trusted. */
+enum pw_sure {
+	PW_SURE_GIVEN,   /* the user said so */
+	PW_SURE_CERTAIN, /* the system tells it, or it was checked against something else */
+	PW_SURE_LIKELY,  /* evidence that could mislead */
+	PW_SURE_NOT,     /* not known */
+};
+
+/* "given" "certain" "likely" "unknown" */
+PW_API const char *pw_sure_name(enum pw_sure sure);
+
+/* Something that is known of a target, and how. */
+struct pw_fact {
+	const char *name; /* "page-offset"; static */
+	char value[160];
+	enum pw_sure sure;
+	const char *how; /* static, or the target's */
+};
+
+struct pw_facts_list {
+	struct pw_fact *v;
+	size_t n;
+	bool failed; /* out of memory: some are missing */
+};
+
+/* The facts of struct pw_facts and pw_mmu, for pw_os_ops.how. */
+enum pw_fact_id {
+	PW_FACT_SYSTEM,
+	PW_FACT_PAGING,
+	PW_FACT_MAXPHYADDR,
+	PW_FACT_PAGE_OFFSET,
+	PW_FACT_KERNEL_ROOT,
+	PW_FACT_KASLR,
+	PW_FACT_PTI,
+	PW_FACT_NUM,
 };
 
 /* How the OS side of a target answers. One const object a kind of OS access: live, text. */
@@ -33,6 +70,10 @@ struct pw_os_ops {
 	int (*layout)(struct pw_target *t, struct pw_areas *out, struct pw_error *err);
 	/* A symbol's address, NULL or -ENOENT where symbols are not readable. */
 	int (*symbol)(struct pw_target *t, const char *name, uint64_t *va);
+	/* How a fact was found: a static text, or the target's. */
+	const char *(*how)(struct pw_target *t, enum pw_fact_id id, enum pw_sure *sure);
+	/* Adds what only this kind of OS has to say. May be NULL. */
+	void (*facts)(struct pw_target *t, struct pw_facts_list *list);
 	void (*close)(struct pw_target *t);
 };
 
@@ -61,6 +102,10 @@ struct pw_target_opts {
 	unsigned paging;    /* 0, or 4 or 5: overrides what was found */
 	const char *ranges; /* of a raw image: "LO-HI,..." in hexadecimal, or a file as /proc/iomem; NULL: none */
 	bool frozen;        /* of an image: the system is known to have stood still */
+	/* Of a system that is found in its memory, in place of what would be found; 0 or NULL: look for it. */
+	uint64_t root;        /* physical address of the kernel's root table */
+	uint64_t page_offset; /* start of the direct map */
+	const char *btf;      /* a file with the kernel's types */
 };
 
 /* *out is untouched on failure. -EACCES/-EPERM: not permitted; -ENOENT: no such source or file. */
@@ -88,6 +133,9 @@ PW_API int pw_target_space(struct pw_target *t, const struct pw_select *sel, str
 
 PW_API int pw_target_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
 			       struct pw_error *err);
+
+/* What is known of the target, and how. list->v is malloc'ed. */
+PW_API int pw_target_facts(struct pw_target *t, struct pw_facts_list *list, struct pw_error *err);
 
 /*
  * What every address is, from 0 to the last one: ascending, without gaps, each with its region and how its bounds were

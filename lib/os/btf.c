@@ -34,9 +34,6 @@
 #define BTF_PATH  "/sys/kernel/btf/vmlinux"
 #define BTF_BYTES (256 << 20) /* more is not believed */
 
-#define MAX_DEPTH   8     /* of anonymous structs in one another */
-#define MAX_MEMBERS 65536 /* looked at for one name */
-
 enum want_struct { S_TASK, S_MM, S_FILES, S_FDTABLE, S_FILE, S_PID, S_UPID, S_SECTION, S_COUNT };
 
 static const char *const struct_names[S_COUNT] = {
@@ -93,57 +90,6 @@ static void look_at_all(const struct pw_btf *btf, struct findings *f)
 	}
 }
 
-static bool is_modifier(uint32_t kind)
-{
-	return kind == BTF_KIND_CONST || kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
-	       kind == BTF_KIND_TYPE_TAG;
-}
-
-/* The type behind const and the like; a chain of these that does not end is no type. */
-static const struct btf_type *strip(const struct pw_btf *btf, uint32_t id)
-{
-	const struct btf_type *t = pw_btf_type(btf, id);
-
-	for (int i = 0; t && is_modifier(BTF_INFO_KIND(t->info)); i++)
-		t = i < MAX_DEPTH ? pw_btf_type(btf, t->type) : NULL;
-	return t;
-}
-
-/* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
-static uint32_t member_offset(const struct pw_btf *btf, uint32_t id, const char *want, int depth, int *budget)
-{
-	const struct btf_type *t = strip(btf, id);
-	const struct btf_member *m;
-	uint32_t kind = t ? BTF_INFO_KIND(t->info) : BTF_KIND_UNKN;
-
-	if ((kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION) || depth > MAX_DEPTH)
-		return UINT32_MAX;
-	m = (const struct btf_member *)(t + 1);
-	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info) && --*budget > 0; i++) {
-		const char *name = pw_btf_name(btf, m[i].name_off);
-		/* With the kind flag the upper byte is the width of a bit field. */
-		uint32_t bits = BTF_INFO_KFLAG(t->info) ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
-		uint32_t in;
-
-		if (*name) {
-			if (!strcmp(name, want))
-				return bits / 8;
-			continue;
-		}
-		in = member_offset(btf, m[i].type, want, depth + 1, budget);
-		if (in != UINT32_MAX)
-			return bits / 8 + in;
-	}
-	return UINT32_MAX;
-}
-
-static uint32_t find_member(const struct pw_btf *btf, uint32_t id, const char *want)
-{
-	int budget = MAX_MEMBERS;
-
-	return member_offset(btf, id, want, 0, &budget);
-}
-
 static int find_members(const struct pw_btf *btf, const struct findings *f, struct pw_offsets *off,
 			struct pw_error *err)
 {
@@ -169,12 +115,12 @@ static int find_members(const struct pw_btf *btf, const struct findings *f, stru
 	};
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		*want[i].out = find_member(btf, f->id[want[i].in], want[i].member);
+		*want[i].out = pw_btf_member(btf, f->id[want[i].in], want[i].member);
 		if (*want[i].out == UINT32_MAX)
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", struct_names[want[i].in],
 					    want[i].member);
 	}
-	off->section_map = find_member(btf, f->id[S_SECTION], "section_mem_map");
+	off->section_map = pw_btf_member(btf, f->id[S_SECTION], "section_mem_map");
 	return 0;
 }
 
@@ -247,21 +193,25 @@ static int load(struct btf_file *f)
 	return rc;
 }
 
-static int read_facts(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err)
+int pw_btf_facts_of(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err)
 {
+	struct pw_btf_facts facts = { 0 };
 	struct findings f = { 0 };
 	const struct btf_type *upid;
+	int rc;
 
 	look_at_all(btf, &f);
 	upid = pw_btf_type(btf, f.id[S_UPID]);
-	out->upid_size = upid ? upid->size : 16;
-	read_dialect(&f, out);
-	return find_members(btf, &f, &out->off, err);
+	facts.upid_size = upid ? upid->size : 16;
+	read_dialect(&f, &facts);
+	rc = find_members(btf, &f, &facts.off, err);
+	if (!rc)
+		*out = facts;
+	return rc;
 }
 
 int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err)
 {
-	struct pw_btf_facts facts = { 0 };
 	struct btf_file file = { 0 };
 	struct pw_btf btf;
 	int rc = load(&file);
@@ -276,11 +226,9 @@ int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err)
 	if (rc) {
 		rc = pw_error_set(err, rc, BTF_PATH ": %s", strerror(-rc));
 	} else {
-		rc = read_facts(&btf, &facts, err);
+		rc = pw_btf_facts_of(&btf, out, err);
 		pw_btf_close(&btf);
 	}
 	unload(&file);
-	if (!rc)
-		*out = facts;
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the running kernel's BTF tells: member offsets, and which software bits its page tables know. */
+/* What a kernel's BTF tells: member offsets, and which software bits its page tables know. */
 #ifndef PAGEWALK_OS_BTF_H
 #define PAGEWALK_OS_BTF_H
 
@@ -22,6 +22,11 @@ struct pw_btf_facts {
 	uint32_t dialect;     /* enum pw_dialect bits, without those that need a look at a page */
 	const char *evidence; /* for the dialect, static */
 };
+
+struct pw_btf;
+
+/* From types that are at hand. -ENODATA when a member is missing; then *out is untouched. */
+int pw_btf_facts_of(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err);
 
 /* Reads /sys/kernel/btf/vmlinux. -ENOENT without it, -ENODATA when a member is missing. */
 int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err);

@@ -2,10 +2,13 @@
 #include "os/btf_types.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND_ENUM64 19 /* not in older headers */
+#define KIND_ENUM64 19    /* not in older headers */
+#define MAX_DEPTH   8     /* of anonymous structs in one another */
+#define MAX_MEMBERS 65536 /* looked at for one name */
 
 /* Bytes that follow the 12 of a type; UINT32_MAX for a kind that is not known. */
 static uint32_t type_extra(uint32_t info)
@@ -97,4 +100,67 @@ void pw_btf_close(struct pw_btf *btf)
 {
 	free(btf->at);
 	memset(btf, 0, sizeof(*btf));
+}
+
+/* -------- looking things up -------- */
+
+static bool is_modifier(uint32_t kind)
+{
+	return kind == BTF_KIND_CONST || kind == BTF_KIND_VOLATILE || kind == BTF_KIND_RESTRICT ||
+	       kind == BTF_KIND_TYPE_TAG;
+}
+
+/* The type behind const and the like; a chain of these that does not end is no type. */
+static const struct btf_type *strip(const struct pw_btf *btf, uint32_t id)
+{
+	const struct btf_type *t = pw_btf_type(btf, id);
+
+	for (int i = 0; t && is_modifier(BTF_INFO_KIND(t->info)); i++)
+		t = i < MAX_DEPTH ? pw_btf_type(btf, t->type) : NULL;
+	return t;
+}
+
+static uint32_t member_offset(const struct pw_btf *btf, uint32_t id, const char *want, int depth, int *budget)
+{
+	const struct btf_type *t = strip(btf, id);
+	const struct btf_member *m;
+	uint32_t kind = t ? BTF_INFO_KIND(t->info) : BTF_KIND_UNKN;
+
+	if ((kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION) || depth > MAX_DEPTH)
+		return UINT32_MAX;
+	m = (const struct btf_member *)(t + 1);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info) && --*budget > 0; i++) {
+		const char *name = pw_btf_name(btf, m[i].name_off);
+		/* With the kind flag the upper byte is the width of a bit field. */
+		uint32_t bits = BTF_INFO_KFLAG(t->info) ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
+		uint32_t in;
+
+		if (*name) {
+			if (!strcmp(name, want))
+				return bits / 8;
+			continue;
+		}
+		in = member_offset(btf, m[i].type, want, depth + 1, budget);
+		if (in != UINT32_MAX)
+			return bits / 8 + in;
+	}
+	return UINT32_MAX;
+}
+
+uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want)
+{
+	int budget = MAX_MEMBERS;
+
+	return member_offset(btf, id, want, 0, &budget);
+}
+
+uint32_t pw_btf_struct(const struct pw_btf *btf, const char *name)
+{
+	for (uint32_t id = 1; id < btf->n; id++) {
+		const struct btf_type *t = pw_btf_type(btf, id);
+
+		if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT && !strcmp(pw_btf_name(btf, t->name_off), name))
+			return id;
+	}
+	return 0;
 }

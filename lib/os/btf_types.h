@@ -42,4 +42,10 @@ static inline const char *pw_btf_name(const struct pw_btf *btf, uint32_t off)
 	return off < btf->nstrings ? btf->strings + off : "";
 }
 
+/* The first struct of that name; 0: none. It looks at all types: for a handful of names. */
+uint32_t pw_btf_struct(const struct pw_btf *btf, const char *name);
+
+/* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
+uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want);
+
 #endif

@@ -7,6 +7,9 @@
 
 #include "os/btf.h"
 
+struct pw_kmem;
+struct pw_ram;
+
 /* Kernel image addresses: physical is va - PW_IMAGE_START + phys_base. */
 #define PW_IMAGE_START UINT64_C(0xffffffff80000000)
 
@@ -26,12 +29,17 @@ struct pw_kernel {
 	pid_t task_pid;            /* whose that was */
 	uint64_t vmalloc, vmemmap; /* where they start; 0: to be found */
 	uint64_t own_pgd;          /* kernel address, at the time of attaching */
+	const struct pw_ram *ram;  /* the source's, or what was found */
+	struct pw_kmem *mem;       /* by which kernel memory is read; NULL: the source does that itself */
 };
 
 /* -------- vmcoreinfo.c -------- */
 
 /* Reads it by its physical address from /sys/kernel/vmcoreinfo. Without it *out is all zeros. */
 int pw_vmcoreinfo_read(struct pw_source *src, struct pw_vmcoreinfo *out);
+
+/* Fills in what the text says. */
+void pw_vmcoreinfo_values(struct pw_vmcoreinfo *v);
 
 /* A number of a "KEY=" line; false when there is none. */
 bool pw_vmcoreinfo_get(const char *text, const char *key, int base, uint64_t *out);

@@ -223,6 +223,35 @@ static int live_symbol(struct pw_target *t, const char *name, uint64_t *va)
 	return rc;
 }
 
+/* -------- how it is known -------- */
+
+static const char *live_how(struct pw_target *t, enum pw_fact_id id, enum pw_sure *sure)
+{
+	static const char *const module[PW_FACT_NUM] = {
+		[PW_FACT_PAGING] = "pagewalk.ko: CR4",
+		[PW_FACT_MAXPHYADDR] = "pagewalk.ko: CPUID",
+		[PW_FACT_PAGE_OFFSET] = "pagewalk.ko; a page of our own was found there",
+		[PW_FACT_KERNEL_ROOT] = "pagewalk.ko",
+		[PW_FACT_PTI] = "pagewalk.ko",
+	};
+	static const char *const found[PW_FACT_NUM] = {
+		[PW_FACT_PAGING] = "the number with which our own page table maps itself",
+		[PW_FACT_MAXPHYADDR] = "/proc/cpuinfo",
+		[PW_FACT_PAGE_OFFSET] = "where our own page table maps itself; a page of our own was found there",
+		[PW_FACT_KERNEL_ROOT] = "VMCOREINFO; its direct map is that of our own page table",
+		[PW_FACT_PTI] = "/proc/cpuinfo",
+	};
+
+	(void)sure;
+	if (id == PW_FACT_SYSTEM)
+		return "uname";
+	if (id == PW_FACT_KASLR)
+		return "VMCOREINFO (KERNELOFFSET)";
+	if (t->source.ops == &pw_source_kmod)
+		return module[id];
+	return found[id];
+}
+
 static void live_close(struct pw_target *t)
 {
 	struct pw_kernel *k = t->os_priv;
@@ -241,6 +270,7 @@ static const struct pw_os_ops live_os = {
 	.cpu_root = live_cpu_root,
 	.layout = live_layout,
 	.symbol = live_symbol,
+	.how = live_how,
 	.close = live_close,
 };
 
@@ -258,6 +288,7 @@ int pw_live_attach(struct pw_target *t, struct pw_error *err)
 	if (!k)
 		return pw_error_set(err, -ENOMEM, "out of memory");
 	t->os_priv = k;
+	k->ram = pw_source_ram(&t->source);
 	rc = pw_kernel_facts(t, k, err);
 	if (rc) {
 		live_close(t);

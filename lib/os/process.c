@@ -13,8 +13,7 @@
 #include "os/maps.h"
 #include "source/system.h"
 
-#define PF_KTHREAD 0x00200000
-#define MAX_MAPS   (512u << 20)
+#define MAX_MAPS (512u << 20)
 
 static int gone(pid_t pid, struct pw_error *err)
 {
@@ -31,7 +30,7 @@ static int parse_stat(const char *text, struct pw_proc *p)
 	if (!open || !close || close < open || sscanf(close + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
 		return -EINVAL;
 	snprintf(p->comm, sizeof(p->comm), "%.*s", (int)(close - open - 1), open + 1);
-	p->kthread = flags & PF_KTHREAD;
+	p->kthread = flags & PW_PF_KTHREAD;
 	p->zombie = state == 'Z' || state == 'X';
 	return 0;
 }

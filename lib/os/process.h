@@ -7,6 +7,9 @@
 
 #include <pagewalk/target.h>
 
+/* In a task's flags. */
+#define PW_PF_KTHREAD 0x00200000
+
 struct pw_proc {
 	int dir;
 	pid_t pid;

@@ -22,6 +22,7 @@
 #include <pagewalk/walk.h>
 
 #include "os/kernel.h"
+#include "os/kmem.h"
 #include "os/layout.h"
 #include "source/live.h"
 #include "source/system.h"
@@ -85,6 +86,11 @@ static uint64_t whole_tib(uint64_t last)
 
 /* -------- what KASLR moves -------- */
 
+static bool kernel_word(struct pw_source *src, const struct pw_kernel *k, uint64_t kva, uint64_t *out)
+{
+	return k->mem ? pw_kmem_u64(k->mem, kva, out) : !pw_read_word(src, kva, out);
+}
+
 /* mem_section is the array of section roots; a section's low bits are flags. 0: not found. */
 static uint64_t find_vmemmap(struct pw_source *src, const struct pw_kernel *k)
 {
@@ -94,7 +100,7 @@ static uint64_t find_vmemmap(struct pw_source *src, const struct pw_kernel *k)
 		return at;
 	if (!k->info.mem_section || k->btf.off.section_map == UINT32_MAX)
 		return 0;
-	if (pw_read_word(src, k->info.mem_section, &at) || pw_read_word(src, at + k->btf.off.section_map, &at))
+	if (!kernel_word(src, k, k->info.mem_section, &at) || !kernel_word(src, k, at + k->btf.off.section_map, &at))
 		return 0;
 	at &= ~UINT64_C(0xffff);
 	return at >> 63 && !(at % GIB) ? at : 0;
@@ -129,7 +135,7 @@ static uint64_t scan_bases(struct pw_source *src, struct pw_range pa, uint64_t p
 
 static uint64_t find_vmalloc(struct pw_target *t, const struct pw_kernel *k, uint64_t vmemmap)
 {
-	const struct pw_ram *ram = pw_source_ram(&t->source);
+	const struct pw_ram *ram = k->ram;
 	uint64_t at = 0;
 
 	if (pw_vmcoreinfo_get(k->info.text, "NUMBER(VMALLOC_START)", 16, &at))
@@ -156,12 +162,16 @@ static void find_bases(struct pw_target *t, const struct pw_kernel *k, struct ba
 	};
 	static const struct bases kcore = { .direct_found = FOUND("by the headers of /proc/kcore") };
 	static const struct bases bpf = { .direct_found = FOUND("by a page table of our own") };
+	static const struct bases image = { .direct_found = FOUND("by what is mapped at one distance") };
 	static const struct bases memory = {
 		.vmalloc_found = "by VMCOREINFO, or beside the other two bases",
 		.vmemmap_found = FOUND("by the first section's map (VMCOREINFO)"),
 	};
 
-	*b = t->source.ops == &pw_source_kmod ? module : t->source.ops == &pw_source_kcore ? kcore : bpf;
+	*b = k->mem                              ? image
+	     : t->source.ops == &pw_source_kmod  ? module
+	     : t->source.ops == &pw_source_kcore ? kcore
+						 : bpf;
 	b->direct = t->facts.page_offset;
 	b->vmemmap = k->vmemmap ? k->vmemmap : find_vmemmap(&t->source, k);
 	if (!k->vmemmap)
@@ -217,8 +227,9 @@ static void add_image(struct pw_target *t, const struct pw_kernel *k, struct pw_
 		"kernel data",
 		"kernel bss",
 	};
-	static const char window[] = "by VMCOREINFO (KERNEL_IMAGE_SIZE)", part[] = "by VMCOREINFO and /proc/iomem";
-	const struct pw_range *image = pw_source_ram(&t->source)->image;
+	static const char window[] = "by VMCOREINFO (KERNEL_IMAGE_SIZE)";
+	const char *part = k->mem ? "by VMCOREINFO and what its pages may" : "by VMCOREINFO and /proc/iomem";
+	const struct pw_range *image = k->ram->image;
 	uint64_t size = k->info.image_size, end, at = PW_IMAGE_START;
 
 	if (size != GIB && size != GIB / 2) {
@@ -298,7 +309,7 @@ static void add_exact(struct pw_target *t, const struct pw_kernel *k, struct pw_
 	find_bases(t, k, &b);
 	pw_layout_lower(l, m->va_bits);
 	add_ldt(l, m);
-	add_bases(l, m, &b, pw_ram_last(pw_source_ram(&t->source)), t->facts.struct_page ? t->facts.struct_page : 64);
+	add_bases(l, m, &b, pw_ram_last(k->ram), t->facts.struct_page ? t->facts.struct_page : 64);
 	if (!moved(m, &b) && has_kasan(t, m))
 		pw_layout_add(l, PW_REGION_VIRTUAL, "KASAN shadow", m->kasan, KASAN_END, "it is mapped");
 	add_middle(l);

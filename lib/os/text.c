@@ -135,12 +135,21 @@ static int text_layout(struct pw_target *t, struct pw_areas *out, struct pw_erro
 	return 0;
 }
 
+static const char *text_how(struct pw_target *t, enum pw_fact_id id, enum pw_sure *sure)
+{
+	(void)t;
+	(void)id;
+	*sure = PW_SURE_GIVEN;
+	return "the file says so";
+}
+
 static const struct pw_os_ops text_os = {
 	.name = "text",
 	.processes = text_processes,
 	.process_space = text_process_space,
 	.kernel_space = text_kernel_space,
 	.layout = text_layout,
+	.how = text_how,
 };
 
 int pw_text_attach(struct pw_target *t, struct pw_error *err)

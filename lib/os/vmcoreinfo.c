@@ -56,7 +56,7 @@ static int open_note(char *note, size_t size)
 	return 0;
 }
 
-static void read_values(struct pw_vmcoreinfo *v)
+void pw_vmcoreinfo_values(struct pw_vmcoreinfo *v)
 {
 	pw_vmcoreinfo_get(v->text, "NUMBER(phys_base)", 10, &v->phys_base);
 	pw_vmcoreinfo_get(v->text, "NUMBER(KERNEL_IMAGE_SIZE)", 10, &v->image_size);
@@ -89,7 +89,7 @@ int pw_vmcoreinfo_read(struct pw_source *src, struct pw_vmcoreinfo *out)
 		free(v.text);
 		return rc;
 	}
-	read_values(&v);
+	pw_vmcoreinfo_values(&v);
 	*out = v;
 	return 0;
 }

@@ -257,10 +257,25 @@ static void process(struct pw_render *r, const struct pw_process *p)
 	struct pw_json j;
 
 	open_rec(r, &j, "process");
-	pw_json_num(&j, "pid", p->pid);
-	pw_json_str(&j, "name", p->comm);
+	if (p->pid)
+		pw_json_num(&j, "pid", p->pid);
+	else
+		pw_json_null(&j, "pid");
+	pw_json_str(&j, "name", p->pid ? p->comm : NULL);
 	pw_json_bool(&j, "kthread", p->kthread);
 	pw_json_pa(&j, "root", p->root);
+	pw_json_close(&j);
+}
+
+static void fact(struct pw_render *r, const struct pw_fact *f)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "fact");
+	pw_json_str(&j, "fact", f->name);
+	pw_json_str(&j, "value", f->sure == PW_SURE_NOT ? NULL : f->value);
+	pw_json_str(&j, "sure", pw_sure_name(f->sure));
+	pw_json_str(&j, "how", f->how && *f->how ? f->how : NULL);
 	pw_json_close(&j);
 }
 
@@ -561,6 +576,7 @@ const struct pw_render_ops pw_render_json = {
 	.vma = vma,
 	.system = system_rec,
 	.source = source,
+	.fact = fact,
 	.memory = memory,
 	.word = word,
 	.kpage = kpage,

@@ -177,6 +177,7 @@ struct pw_render_ops {
 	void (*vma)(struct pw_render *r, const struct pw_rec_vma *v);
 	void (*system)(struct pw_render *r, const struct pw_live_summary *s);
 	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
+	void (*fact)(struct pw_render *r, const struct pw_fact *f);
 	void (*memory)(struct pw_render *r, const struct pw_rec_memory *m);
 	void (*word)(struct pw_render *r, const struct pw_rec_word *w);
 	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
@@ -205,6 +206,7 @@ enum pw_view {
 	PW_VIEW_PROCESSES,
 	PW_VIEW_VMAS,
 	PW_VIEW_SOURCES,
+	PW_VIEW_FACTS,
 	PW_VIEW_DECODE,
 	PW_VIEW_KPAGES,
 	PW_VIEW_PAGETABLES,

@@ -17,7 +17,7 @@ static const struct {
 	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),           VIEW(PW_VIEW_PROCESSES, process),
 	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source),        VIEW(PW_VIEW_DECODE, decode),
 	VIEW(PW_VIEW_KPAGES, kpage),   VIEW(PW_VIEW_PAGETABLES, pagetables), VIEW(PW_VIEW_REGIONS, region),
-	VIEW(PW_VIEW_PLACES, place),
+	VIEW(PW_VIEW_PLACES, place),   VIEW(PW_VIEW_FACTS, fact),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -302,7 +302,7 @@ static bool streams(enum pw_view view)
 
 static bool has_title(enum pw_view view)
 {
-	return view != PW_VIEW_PROCESSES && view != PW_VIEW_SOURCES && view != PW_VIEW_ALLOC &&
+	return view != PW_VIEW_PROCESSES && view != PW_VIEW_SOURCES && view != PW_VIEW_FACTS && view != PW_VIEW_ALLOC &&
 	       view != PW_VIEW_ADDRESS && view != PW_VIEW_PAGEMAP && view != PW_VIEW_PLACES;
 }
 
@@ -520,6 +520,11 @@ static void vma(struct pw_render *r, const struct pw_rec_vma *v)
 	add_row(r, v);
 }
 
+static void fact(struct pw_render *r, const struct pw_fact *f)
+{
+	add_row(r, f);
+}
+
 static void region(struct pw_render *r, const struct pw_rec_region *rec)
 {
 	add_row(r, rec);
@@ -575,6 +580,7 @@ const struct pw_render_ops pw_render_text = {
 	.vma = vma,
 	.system = system_line,
 	.source = source,
+	.fact = fact,
 	.memory = pw_text_memory,
 	.word = pw_text_word,
 	.kpage = pw_text_kpage,

@@ -8,10 +8,10 @@
 /* Column tables, by view. */
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
-	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[];
+	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_fact_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
-	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns;
+	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_fact_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The bounded lists: ps, vmas, doctor. */
+/* The bounded lists: ps, vmas, doctor, info. */
 #include "text.h"
 
 /* ---- processes ---- */
 
 static void p_pid(struct pw_render *r, const void *rec)
 {
-	pw_out_dec(r->out, ((const struct pw_process *)rec)->pid);
+	const struct pw_process *p = rec;
+
+	if (p->pid)
+		pw_out_dec(r->out, p->pid);
+	else
+		pw_text_dash(r);
 }
 
 static void p_root(struct pw_render *r, const void *rec)
@@ -25,6 +30,8 @@ static void p_name(struct pw_render *r, const void *rec)
 {
 	const struct pw_process *p = rec;
 
+	if (!p->pid)
+		pw_out_str(r->out, "(no task has it)");
 	if (p->kthread)
 		pw_out_char(r->out, '[');
 	pw_out_name(r->out, p->comm);
@@ -211,3 +218,32 @@ PW_COLUMNS(source, { "source", "SOURCE", "name, for -s", 0, .put = s_name },
 	   { "state", "STATE", "ok, limited, denied or absent", 0, .put = s_state },
 	   { "gives", "GIVES", "what can be had from it", 0, .put = s_gives },
 	   { "why", "WHY, AND WHAT OPENS IT", "why not, and what to do about it", 0, .put = s_why, .wraps = true });
+
+/* ---- facts ---- */
+
+static void f_name(struct pw_render *r, const void *rec)
+{
+	pw_out_str(r->out, ((const struct pw_fact *)rec)->name);
+}
+
+static void f_value(struct pw_render *r, const void *rec)
+{
+	pw_out_name(r->out, ((const struct pw_fact *)rec)->value);
+}
+
+static void f_sure(struct pw_render *r, const void *rec)
+{
+	pw_out_str(r->out, pw_sure_name(((const struct pw_fact *)rec)->sure));
+}
+
+static void f_how(struct pw_render *r, const void *rec)
+{
+	const struct pw_fact *f = rec;
+
+	pw_out_name(r->out, f->how && *f->how ? f->how : "-");
+}
+
+PW_COLUMNS(fact, { "fact", "FACT", "what it is", 0, .put = f_name },
+	   { "value", "VALUE", "- where it is not known", 0, .put = f_value },
+	   { "sure", "SURE", "given, certain, likely or unknown", 0, .put = f_sure },
+	   { "how", "HOW", "how it was found", 0, .put = f_how, .wraps = true });

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* A system that is looked at from outside, found in its memory, as a target's OS. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "facts.h"
+#include "os/foreign.h"
+#include "os/process.h"
+#include "ranges.h"
+#include "space.h"
+
+#define VM_SOFTDIRTY UINT64_C(0x08000000) /* 0 in kernels that have no such bit in their page tables */
+#define SAMPLE       16                   /* processes that are looked at for evidence */
+
+/* 0, or why there is nothing of the kernel to look at. */
+static int need_kernel(const struct pw_target *t, struct pw_error *err)
+{
+	const struct pw_foreign_os *os = t->os_priv;
+
+	return os->why.code ? pw_error_set(err, os->why.code, "%s", os->why.text) : 0;
+}
+
+/* -------- processes -------- */
+
+struct collect {
+	struct pw_target *t;
+	struct pw_foreign_os *os;
+	bool with_roots;
+	struct pw_process *v;
+	size_t n, room, ntasks;
+};
+
+static struct pw_process *room_for_one(struct collect *c)
+{
+	if (c->n == c->room) {
+		size_t room = c->room ? c->room * 2 : 256;
+		struct pw_process *v = realloc(c->v, room * sizeof(*v));
+
+		if (!v)
+			return NULL;
+		c->v = v;
+		c->room = room;
+	}
+	return &c->v[c->n++];
+}
+
+static int add_process(void *ctx, const struct pw_foreign_task *task)
+{
+	struct collect *c = ctx;
+	struct pw_process *p = room_for_one(c);
+
+	if (!p)
+		return -ENOMEM;
+	*p = (struct pw_process){
+		.pid = (pid_t)task->pid,
+		.kthread = task->flags & PW_PF_KTHREAD,
+		.root = c->with_roots && task->mm ? pw_foreign_root(c->os, task->mm) : PW_PA_NONE,
+	};
+	memcpy(p->comm, task->comm, sizeof(task->comm));
+	return 0;
+}
+
+static int by_root(const void *a, const void *b)
+{
+	const struct pw_process *x = a, *y = b;
+
+	return (x->root > y->root) - (x->root < y->root);
+}
+
+static int has_leaf(void *ctx, const struct pw_span *span)
+{
+	const struct pw_mmu *mmu = &span->piece->mmu;
+
+	(void)ctx;
+	for (size_t i = 0; i < span->n; i++) {
+		struct pw_entry e;
+
+		mmu->arch->decode(mmu, span->level, span->raw[i], &e);
+		if (e.kind == PW_LEAF && !e.reserved)
+			return 1;
+	}
+	return 0;
+}
+
+/* The kernel has roots with an empty user half of its own (poking_mm). */
+static bool maps_user_memory(struct pw_target *t, uint64_t root)
+{
+	static const struct pw_visitor visitor = { .span = has_leaf };
+	const struct pw_foreign_os *os = t->os_priv;
+	struct pw_space space = { .source = &t->source, .pin.pagemap_fd = -1, .ram = os->ranges, .nram = os->nranges };
+	const struct pw_walk_opts opts = { .size = sizeof(opts), .va = pw_half_range(t->mmu[0].mode, PW_HALF_USER) };
+	struct pw_walk_stats stats = { 0 };
+
+	pw_space_of_root(t, root, &space);
+	return pw_walk(&space, &opts, &visitor, NULL, &stats) == 1;
+}
+
+/* What the tasks have is in v[0 .. ntasks - 1], ascending by root. */
+static int add_orphan(void *ctx, uint64_t root)
+{
+	const struct pw_process key = { .root = root };
+	struct collect *c = ctx;
+	struct pw_process *p;
+
+	if (bsearch(&key, c->v, c->ntasks, sizeof(key), by_root) || !maps_user_memory(c->t, root))
+		return 0;
+	p = room_for_one(c);
+	if (!p)
+		return -ENOMEM;
+	*p = key;
+	return 0;
+}
+
+/* Last those that no task has, by root. */
+static int by_pid(const void *a, const void *b)
+{
+	const struct pw_process *x = a, *y = b;
+
+	if (!x->pid || !y->pid)
+		return x->pid || y->pid ? (y->pid != 0) - (x->pid != 0) : by_root(a, b);
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static int broken(int rc, struct pw_error *err)
+{
+	return pw_error_set(err, rc, rc == -ENOMEM ? "out of memory" : "the list of tasks is broken in this image");
+}
+
+static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
+			     struct pw_error *err)
+{
+	struct collect c = { .t = t, .os = t->os_priv, .with_roots = with_roots };
+	int rc = need_kernel(t, err);
+
+	if (rc)
+		return rc;
+	rc = pw_foreign_tasks(c.os, add_process, &c);
+	c.ntasks = c.n;
+	if (!rc && with_roots && c.n) {
+		qsort(c.v, c.n, sizeof(*c.v), by_root);
+		rc = pw_foreign_roots(c.os, add_orphan, &c);
+	}
+	if (rc) {
+		free(c.v);
+		return broken(rc, err);
+	}
+	if (c.n)
+		qsort(c.v, c.n, sizeof(*c.v), by_pid);
+	*list = c.v;
+	*n = c.n;
+	return 0;
+}
+
+/* -------- spaces -------- */
+
+struct wanted {
+	pid_t pid;
+	struct pw_foreign_task task;
+};
+
+static int is_wanted(void *ctx, const struct pw_foreign_task *task)
+{
+	struct wanted *w = ctx;
+
+	if ((pid_t)task->pid != w->pid)
+		return 0;
+	w->task = *task;
+	return 1;
+}
+
+static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space *space, struct pw_error *err)
+{
+	struct pw_foreign_os *os = t->os_priv;
+	struct wanted w = { .pid = pid };
+	uint64_t root;
+	int rc = need_kernel(t, err);
+
+	if (rc)
+		return rc;
+	rc = pw_foreign_tasks(os, is_wanted, &w);
+	if (rc < 0)
+		return broken(rc, err);
+	if (!rc)
+		return pw_error_set(err, -ESRCH, "no process %d", (int)pid);
+	if (w.task.flags & PW_PF_KTHREAD)
+		return pw_error_set(err, -EINVAL, "%d (%.16s) is a kernel thread: it has no user memory; use 'kernel'",
+				    (int)pid, w.task.comm);
+	if (!w.task.mm)
+		return pw_error_set(err, -ESRCH, "%d (%.16s) has exited: no memory is left of it", (int)pid,
+				    w.task.comm);
+	root = pw_foreign_root(os, w.task.mm);
+	if (root == PW_PA_NONE)
+		return pw_error_set(err, -EFAULT, "%d (%.16s): its root table is not where the kernel says", (int)pid,
+				    w.task.comm);
+	rc = pw_foreign_areas(os, w.task.mm, &space->areas, err);
+	if (rc)
+		return rc;
+	w.task.comm[15] = 0;
+	pw_space_of_process(t, pid, w.task.comm, root, space);
+	return 0;
+}
+
+static int foreign_kernel_space(struct pw_target *t, struct pw_space *space, struct pw_error *err)
+{
+	struct pw_foreign_os *os = t->os_priv;
+	int rc = need_kernel(t, err);
+
+	if (!rc)
+		rc = pw_regions(t, &os->k, &space->areas, err);
+	if (!rc)
+		pw_space_of_kernel(t, space);
+	return rc;
+}
+
+static int foreign_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err)
+{
+	struct pw_foreign_os *os = t->os_priv;
+	int rc = need_kernel(t, err);
+
+	return rc ? rc : pw_layout_exact(t, &os->k, out, err);
+}
+
+static int foreign_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err)
+{
+	const struct pw_foreign_hints *h = ((struct pw_foreign_os *)t->os_priv)->hints;
+
+	if (!h->ncpus)
+		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: the image has no registers of CPUs", cpu);
+	if (cpu >= h->ncpus)
+		return pw_error_set(err, -ENXIO, "cpu:%u: there are %zu CPUs, from 0 on", cpu, h->ncpus);
+	if (h->cr3[cpu] == PW_PA_NONE)
+		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: its CR3 was not written down", cpu);
+	*root = h->cr3[cpu] & UINT64_C(0x000ffffffffff000);
+	return 0;
+}
+
+/* -------- evidence that processes give -------- */
+
+struct evidence {
+	struct pw_foreign_os *os;
+	bool pti, soft_dirty;
+	unsigned n;
+};
+
+/* With page-table isolation, entries for user addresses have NX in the root that the kernel runs on. */
+static bool root_has_nx(struct pw_foreign_os *os, uint64_t root)
+{
+	uint64_t word[256];
+
+	if (root == PW_PA_NONE || os->mem.space.source->ops->read(os->mem.space.source, root, word, sizeof(word)))
+		return false;
+	for (unsigned i = 0; i < 256; i++)
+		if (word[i] & 1 && word[i] >> 63)
+			return true;
+	return false;
+}
+
+static int vma_is_soft_dirty(void *ctx, uint64_t vma)
+{
+	struct evidence *e = ctx;
+	uint64_t flags;
+
+	if (pw_kmem_u64(&e->os->mem, vma + e->os->off.vma_flags, &flags) && flags & VM_SOFTDIRTY)
+		e->soft_dirty = true;
+	return e->soft_dirty;
+}
+
+static int look_at_task(void *ctx, const struct pw_foreign_task *task)
+{
+	struct evidence *e = ctx;
+	uint64_t vma;
+
+	if (!task->mm)
+		return 0;
+	e->pti |= root_has_nx(e->os, pw_foreign_root(e->os, task->mm));
+	if (e->os->off.mm_mt != UINT32_MAX)
+		pw_maple_each(e->os, task->mm + e->os->off.mm_mt, vma_is_soft_dirty, e);
+	else if (e->os->off.mm_mmap != UINT32_MAX && pw_kmem_u64(&e->os->mem, task->mm + e->os->off.mm_mmap, &vma) &&
+		 vma)
+		vma_is_soft_dirty(e, vma);
+	return ++e->n == SAMPLE;
+}
+
+/* -------- how it is known -------- */
+
+static const char *foreign_how(struct pw_target *t, enum pw_fact_id id, enum pw_sure *sure)
+{
+	const struct pw_foreign_os *os = t->os_priv;
+	bool told = os->k.info.text;
+
+	switch (id) {
+	case PW_FACT_SYSTEM:
+		return told ? "VMCOREINFO (OSRELEASE)" : os->banner[0] ? "the banner in the kernel's data" : "";
+	case PW_FACT_PAGING:
+		*sure = os->given_depth                     ? PW_SURE_GIVEN
+			: os->why.code && !os->hints->depth ? PW_SURE_NOT
+							    : PW_SURE_CERTAIN;
+		return os->how_mode;
+	case PW_FACT_MAXPHYADDR:
+		*sure = PW_SURE_NOT;
+		return "an image does not say: the most there can be";
+	case PW_FACT_PAGE_OFFSET:
+		return "the one distance at which most memory is mapped, this root table too";
+	case PW_FACT_KERNEL_ROOT:
+		*sure = os->given_root ? PW_SURE_GIVEN : PW_SURE_CERTAIN;
+		return os->how_root;
+	case PW_FACT_KASLR:
+		*sure = told ? PW_SURE_CERTAIN : PW_SURE_LIKELY;
+		return told ? "VMCOREINFO (KERNELOFFSET)"
+			    : "where the image is mapped, if it was built for 0xffffffff81000000";
+	case PW_FACT_PTI:
+		*sure = os->looked_at ? PW_SURE_CERTAIN : PW_SURE_NOT;
+		return os->looked_at ? "whether user entries of processes' roots have NX" : "no process to look at";
+	case PW_FACT_NUM:
+		break;
+	}
+	return "";
+}
+
+static int count_task(void *ctx, const struct pw_foreign_task *task)
+{
+	unsigned *n = ctx;
+
+	n[task->flags & PW_PF_KTHREAD ? 1 : 0]++;
+	return 0;
+}
+
+static void foreign_facts(struct pw_target *t, struct pw_facts_list *list)
+{
+	struct pw_foreign_os *os = t->os_priv;
+	const char *list_is = "its list of tasks, from the first one on";
+	unsigned n[2] = { 0, 0 };
+	int rc;
+
+	pw_fact_add(list, "cpus", PW_SURE_CERTAIN, "whose registers are known", "%zu", os->hints->ncpus);
+	if (os->why.code) {
+		pw_fact_add(list, "kernel", PW_SURE_NOT, os->why.text, "-");
+		return;
+	}
+	if (os->banner[0])
+		pw_fact_add(list, "build", PW_SURE_CERTAIN, "the banner in the kernel's data", "%s",
+			    strstr(os->banner, ") #") + 2);
+	pw_fact_add(list, "direct-map", PW_SURE_CERTAIN, "what is mapped there", "%" PRIu64 " MiB",
+		    os->half.direct_bytes >> 20);
+	pw_fact_add(list, "phys-base", PW_SURE_CERTAIN,
+		    os->k.info.text ? "VMCOREINFO (phys_base)" : "where the image is mapped", "0x%" PRIx64,
+		    os->k.info.phys_base);
+	pw_fact_add(list, "types", os->given_btf ? PW_SURE_GIVEN : PW_SURE_CERTAIN,
+		    os->given_btf ? "the file that was given" : "the BTF in the kernel's read-only data", "BTF");
+	pw_fact_add(list, "first-task", PW_SURE_CERTAIN, "in the kernel's data: PID 0, head of a list that comes back",
+		    "0x%" PRIx64, os->init_task);
+	rc = pw_foreign_tasks(os, count_task, n);
+	pw_fact_add(list, "processes", rc ? PW_SURE_LIKELY : PW_SURE_CERTAIN,
+		    rc ? "its list of tasks, which is broken" : list_is, "%u, and %u kernel threads", n[0], n[1]);
+}
+
+/* -------- attaching -------- */
+
+/* The image's parts, by what its pages may, in the order in which they follow one another: text, rodata, what is written. */
+static int make_ram(struct pw_foreign_os *os)
+{
+	static const uint8_t rights[] = { PW_X, 0, PW_W };
+	static const enum pw_image_part parts[] = { PW_IMAGE_CODE, PW_IMAGE_RODATA, PW_IMAGE_DATA };
+	struct pw_range *part = os->ram.image;
+	unsigned next = 0;
+
+	os->ram.v = malloc((os->nranges ? os->nranges : 1) * sizeof(*os->ram.v));
+	if (!os->ram.v)
+		return -ENOMEM;
+	memcpy(os->ram.v, os->ranges, os->nranges * sizeof(*os->ram.v));
+	os->ram.n = os->nranges;
+	for (int i = 0; i < PW_IMAGE_NPARTS; i++)
+		part[i] = (struct pw_range){ 1, 0 };
+	for (size_t i = 0; i < os->half.nextents && next < 3; i++) {
+		const struct pw_extent *x = &os->half.extent[i];
+
+		if ((x->perm & (PW_W | PW_X)) == rights[next])
+			part[parts[next++]] = (struct pw_range){ x->pa, x->pa + x->bytes - 1 };
+	}
+	return 0;
+}
+
+static void fill_mmu(struct pw_target *t, const struct pw_foreign_os *os, uint32_t dialect)
+{
+	for (int half = PW_HALF_USER; half <= PW_HALF_KERNEL; half++) {
+		t->mmu[half] = (struct pw_mmu){
+			.arch = &pw_arch_x86_64,
+			.mode = pw_arch_mode(&pw_arch_x86_64, os->half.depth),
+			.half = (enum pw_half)half,
+			.maxphyaddr = 52,
+			.dialect = dialect,
+			.enc_mask = os->k.info.sme_mask,
+			.dialect_evidence = os->k.btf.evidence,
+		};
+		pw_x86_pat_linux(t->mmu[half].pat);
+	}
+}
+
+/* By VMCOREINFO, or the third word of "Linux version 6.12.48-amd64 (...". */
+static void name_system(struct pw_target *t, const struct pw_foreign_os *os)
+{
+	const char *line = os->k.info.text ? strstr(os->k.info.text, "OSRELEASE=") : NULL;
+	const char *release = line ? line + 10 : os->banner[0] ? os->banner + 14 : NULL;
+
+	if (release)
+		snprintf(t->facts.system, sizeof(t->facts.system), "Linux %.*s", (int)strcspn(release, " \n"), release);
+	else
+		snprintf(t->facts.system, sizeof(t->facts.system), "Linux");
+}
+
+static void fill_facts(struct pw_target *t, struct pw_foreign_os *os)
+{
+	struct pw_extent *text = os->half.extent;
+
+	t->facts.page_offset = os->half.page_offset;
+	t->facts.kernel_root = os->half.root;
+	t->facts.mode_depth = os->half.depth;
+	t->facts.image_offset = PW_PA_NONE;
+	if (!os->k.info.text)
+		os->k.info.phys_base = text->pa - (text->va - PW_IMAGE_START);
+	if (!pw_vmcoreinfo_get(os->k.info.text, "KERNELOFFSET", 16, &t->facts.image_offset))
+		t->facts.image_offset = text->va - PW_IMAGE_START - UINT64_C(0x1000000);
+	pw_vmcoreinfo_get(os->k.info.text, "SIZE(page)", 10, &t->facts.struct_page);
+}
+
+/* All of it in order; what was filled in when it fails stays. */
+static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, struct pw_error *err)
+{
+	struct evidence e = { .os = os };
+	struct pw_mmu mmu;
+	int rc = pw_foreign_find(os, err);
+
+	if (rc)
+		return rc;
+	fill_facts(t, os);
+	fill_mmu(t, os, 0);
+	mmu = t->mmu[PW_HALF_KERNEL];
+	pw_kmem_init(&os->mem, &t->source, &mmu, os->half.root, os->ranges, os->nranges);
+	os->k.mem = &os->mem;
+	if (make_ram(os))
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	os->k.ram = &os->ram;
+	rc = pw_foreign_kernel(os, err);
+	if (rc)
+		return rc;
+	pw_foreign_tasks(os, look_at_task, &e);
+	t->facts.pti = e.pti;
+	os->looked_at = e.n;
+	name_system(t, os);
+	fill_mmu(t, os, os->k.btf.dialect | (e.soft_dirty ? PW_DIALECT_SOFT_DIRTY : 0));
+	return 0;
+}
+
+/* What there is without a kernel. */
+static void fill_nothing(struct pw_target *t, struct pw_foreign_os *os)
+{
+	os->half.depth = os->opts->paging ? os->opts->paging : os->hints->depth ? os->hints->depth : 4;
+	os->how_mode = os->opts->paging ? "--paging" : os->hints->depth ? "a CPU's CR4" : "a guess";
+	fill_mmu(t, os, 0);
+	t->facts.page_offset = PW_PA_NONE;
+	t->facts.kernel_root = PW_PA_NONE;
+	t->facts.image_offset = PW_PA_NONE;
+	t->facts.mode_depth = os->half.depth;
+	snprintf(t->facts.system, sizeof(t->facts.system), "unknown system");
+}
+
+static void foreign_close(struct pw_target *t)
+{
+	struct pw_foreign_os *os = t->os_priv;
+
+	if (!os)
+		return;
+	free(os->k.info.text);
+	free(os->ram.v);
+	free(os->hints);
+	free(os);
+	t->os_priv = NULL;
+}
+
+static const struct pw_os_ops foreign_os = {
+	.name = "foreign",
+	.processes = foreign_processes,
+	.process_space = foreign_process_space,
+	.kernel_space = foreign_kernel_space,
+	.cpu_root = foreign_cpu_root,
+	.layout = foreign_layout,
+	.how = foreign_how,
+	.facts = foreign_facts,
+	.close = foreign_close,
+};
+
+int pw_foreign_attach(struct pw_target *t, const struct pw_target_opts *opts, struct pw_foreign_hints *hints,
+		      struct pw_error *err)
+{
+	struct pw_foreign_os *os = calloc(1, sizeof(*os));
+	int rc;
+
+	if (!os) {
+		free(hints);
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	}
+	t->os_priv = os;
+	t->os = &foreign_os;
+	os->opts = opts;
+	os->hints = hints;
+	os->mem.space.source = &t->source;
+	rc = t->source.ops->ranges(&t->source, &os->ranges, &os->nranges);
+	if (rc)
+		return pw_error_set(err, rc, "what memory there is, is not known: %s", strerror(-rc));
+	rc = find_kernel(t, os, &os->why);
+	if (rc && (rc == -ENOMEM || opts->root || opts->btf || opts->page_offset))
+		return pw_error_set(err, rc, "%s", os->why.text);
+	os->why.code = rc;
+	if (rc && !os->half.nextents)
+		fill_nothing(t, os);
+	os->opts = NULL;
+	return 0;
+}

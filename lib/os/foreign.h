@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The OS of a target that is physical memory and nothing else: an image, or a guest seen from outside. Kernel, tasks and VMAs are found in
+ * that memory, without symbols:
+ *
+ *   foreign_find.c     VMCOREINFO, a root table that maps itself, the direct map, the kernel's image
+ *   foreign_kernel.c   the kernel's types (its own BTF), init_task, what the software bits mean
+ *   foreign_tasks.c    the list of tasks
+ *   foreign_vmas.c     a process's VMAs, as lines of /proc/PID/maps; maple.c, foreign_path.c
+ *   foreign.c          all of it as a target's OS
+ */
+#ifndef PAGEWALK_OS_FOREIGN_H
+#define PAGEWALK_OS_FOREIGN_H
+
+#include "os/kernel.h"
+#include "os/kmem.h"
+#include "source/ram.h"
+
+#define PW_MAX_EXTENTS 64
+
+/* What comes with the memory: from an image's header, or from the CPUs of a guest. */
+struct pw_foreign_hints {
+	const char *vmcoreinfo; /* NULL: none */
+	const uint64_t *cr3;    /* of each CPU; PW_PA_NONE where not known */
+	size_t ncpus;
+	unsigned depth; /* levels, by CR4 of a CPU; 0: not known */
+};
+
+/* A stretch of the kernel's image that is mapped with the same rights. */
+struct pw_extent {
+	uint64_t va, bytes, pa;
+	uint8_t perm;
+};
+
+/* What one root table says of its kernel half. */
+struct pw_kernel_half {
+	uint64_t root;
+	unsigned depth;
+	uint64_t page_offset, direct_bytes; /* the distance at which the most memory is mapped, and how much that is */
+	struct pw_extent extent[PW_MAX_EXTENTS];
+	size_t nextents;
+};
+
+/* Members of structures, bytes; UINT32_MAX where this kernel has none. */
+struct pw_foreign_offsets {
+	uint32_t task_flags, task_signal, task_thread_node, signal_thread_head;
+	uint32_t mm_mt, mm_mmap, mm_start_brk, mm_brk;
+	uint32_t vma_start, vma_end, vma_next, vma_flags, vma_pgoff, vma_file, vma_private, vma_ops, vma_shared,
+		vma_anon_name;
+	uint32_t anon_name_text;
+	uint32_t file_path, file_inode, path_mnt, path_dentry;
+	uint32_t dentry_parent, dentry_name, dentry_hash, dentry_op, dop_dname, qstr_name;
+	uint32_t inode_ino, inode_sb, sb_dev, sb_magic;
+	uint32_t mount_mnt, mount_parent, mount_mountpoint, vfsmount_root;
+	uint32_t maple_root, range_pivot, range_slot, arange_pivot, arange_slot;
+	uint32_t vma_bytes;
+};
+
+struct pw_foreign_os {
+	struct pw_kmem mem;
+	struct pw_kernel k;
+	struct pw_foreign_offsets off;
+	struct pw_kernel_half half;
+	struct pw_ram ram;
+	uint64_t init_task;  /* 0: not found */
+	uint64_t gate_flags; /* of the VMA of the old system calls' page; 0: not found */
+	char banner[320];    /* "Linux version ..."; "" not found */
+	const char *how_root, *how_mode;
+	bool given_root, given_depth, given_btf;
+	unsigned looked_at;                /* processes that gave evidence */
+	const struct pw_target_opts *opts; /* while it is attached */
+	struct pw_foreign_hints *hints;
+	struct pw_error why;           /* code 0: a kernel was found */
+	const struct pw_range *ranges; /* the source's */
+	size_t nranges;
+};
+
+/* -------- foreign_find.c -------- */
+
+/* Finds the kernel's half, by what hints say and the user has given. info is filled in when VMCOREINFO was found. */
+int pw_foreign_find(struct pw_foreign_os *os, struct pw_error *err);
+
+/* Calls for each root table in memory that has this kernel's half and something of a user's. What each returns ends it. */
+int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t root), void *ctx);
+
+/* -------- foreign_kernel.c -------- */
+
+/* Reads the types and finds init_task. */
+int pw_foreign_kernel(struct pw_foreign_os *os, struct pw_error *err);
+
+/* -------- foreign_tasks.c -------- */
+
+struct pw_foreign_task {
+	uint64_t task, mm; /* kernel addresses; mm 0: it has none */
+	uint32_t pid, flags;
+	char comm[16];
+};
+
+/* Calls for each process. A non-zero return ends it, which then returns that. -ELOOP, -EFAULT: the list is broken. */
+int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const struct pw_foreign_task *task), void *ctx);
+
+/* Physical address of an mm's root table, or PW_PA_NONE. */
+uint64_t pw_foreign_root(struct pw_foreign_os *os, uint64_t mm);
+
+/* -------- foreign_vmas.c -------- */
+
+int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out, struct pw_error *err);
+
+/* -------- foreign_path.c -------- */
+
+/* The path of an open file (kernel address), as /proc/PID/maps has it, and whose it is. False: cannot be followed. */
+struct pw_foreign_file {
+	char path[4096];
+	uint64_t inode;
+	uint32_t dev;
+};
+bool pw_foreign_file(struct pw_foreign_os *os, uint64_t file, struct pw_foreign_file *out);
+
+/* -------- maple.c -------- */
+
+/* Calls for each entry of a maple tree, ascending. 0, what each returned, -ELOOP or -EFAULT: it is no such tree. */
+int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx);
+
+/* -------- foreign.c -------- */
+
+/*
+ * Fills in os, mmu and facts of a target whose source has memory. Where no kernel is found in it, the target still has what hints tell: root:PA
+ * and cpu:N can be looked at, and everything else says why not. hints is malloc'ed and becomes the target's, on failure too; what it points to
+ * has to stay.
+ */
+int pw_foreign_attach(struct pw_target *t, const struct pw_target_opts *opts, struct pw_foreign_hints *hints,
+		      struct pw_error *err);
+
+#endif

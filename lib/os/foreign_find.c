@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The kernel's half of the address space, found in memory that nothing else is known of. Places to look, in this order: what the
+ * user says; VMCOREINFO from the image's header; the roots that the CPUs had; VMCOREINFO in memory, which is a page of its own that
+ * begins with "OSRELEASE="; each page that could be a root table. None is believed for its looks: a root must map
+ *
+ *   - the kernel's image, in its window at the end of addresses, and
+ *   - itself, at the one distance between virtual and physical addresses at which most memory is mapped, whole GiB:
+ *     the direct map
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/foreign.h"
+#include "os/scan.h"
+#include "ranges.h"
+#include "space.h"
+
+#define GIB        (UINT64_C(1) << 30)
+#define MAX_DELTAS 64
+#define WINDOW     UINT64_C(0x3fffffff) /* of the image: 1 GiB at most */
+#define BUDGET     (1 << 16)            /* tables of a kernel half: more is not believed */
+
+/* -------- what a root maps -------- */
+
+struct survey {
+	struct pw_kernel_half *half;
+	struct {
+		uint64_t delta, bytes;
+		bool has_root;
+	} d[MAX_DELTAS];
+	size_t n;
+};
+
+static void count_distance(struct survey *s, const struct pw_entry *e, uint64_t va)
+{
+	uint64_t delta = va - e->pa;
+	size_t i = 0;
+
+	if (delta % GIB)
+		return;
+	while (i < s->n && s->d[i].delta != delta)
+		i++;
+	if (i == s->n) {
+		if (s->n == MAX_DELTAS)
+			return;
+		s->d[s->n++].delta = delta;
+	}
+	s->d[i].bytes += e->size;
+	s->d[i].has_root |= s->half->root - e->pa < e->size;
+}
+
+static void add_to_image(struct pw_kernel_half *h, const struct pw_entry *e, uint64_t va, uint8_t perm)
+{
+	struct pw_extent *x = h->nextents ? &h->extent[h->nextents - 1] : NULL;
+
+	if (x && x->va + x->bytes == va && x->pa + x->bytes == e->pa && x->perm == perm) {
+		x->bytes += e->size;
+		return;
+	}
+	/* Behind that many there are modules. */
+	if (h->nextents < PW_MAX_EXTENTS)
+		h->extent[h->nextents++] = (struct pw_extent){ .va = va, .bytes = e->size, .pa = e->pa, .perm = perm };
+}
+
+static int look_at_span(void *ctx, const struct pw_span *span)
+{
+	const struct pw_mmu *mmu = &span->piece->mmu;
+	struct survey *s = ctx;
+
+	for (size_t i = 0; i < span->n; i++) {
+		uint64_t va = span->va + ((uint64_t)i << span->shift);
+		struct pw_entry e;
+
+		if (!span->raw[i])
+			continue;
+		mmu->arch->decode(mmu, span->level, span->raw[i], &e);
+		if (e.kind != PW_LEAF || e.reserved)
+			continue;
+		if (va >= PW_IMAGE_START)
+			add_to_image(s->half, &e, va, e.perm & span->perm_above);
+		else
+			count_distance(s, &e, va);
+	}
+	return 0;
+}
+
+static void half_mmu(unsigned depth, uint64_t enc_mask, struct pw_mmu *mmu)
+{
+	*mmu = (struct pw_mmu){
+		.arch = &pw_arch_x86_64,
+		.mode = pw_arch_mode(&pw_arch_x86_64, depth),
+		.half = PW_HALF_KERNEL,
+		.maxphyaddr = 52,
+		.enc_mask = enc_mask,
+	};
+}
+
+/* Whether root is a kernel's root table of that many levels; fills in half. */
+static bool root_fits(struct pw_foreign_os *os, uint64_t root, unsigned depth, struct pw_kernel_half *half)
+{
+	static const struct pw_visitor visitor = { .span = look_at_span };
+	struct pw_walk_opts opts = { .size = sizeof(opts),
+				     .budget = BUDGET,
+				     .fold_aliases = true,
+				     .va = { PW_IMAGE_START, PW_IMAGE_START + WINDOW } };
+	struct pw_walk_stats stats = { 0 };
+	struct pw_kernel_half h = { .root = root, .depth = depth };
+	struct survey s = { .half = &h };
+	struct pw_mmu mmu;
+	size_t best = 0;
+
+	if (root & 0xfff || !pw_ranges_hold(os->ranges, os->nranges, root, 4096))
+		return false;
+	half_mmu(depth, os->k.info.sme_mask, &mmu);
+	pw_kmem_init(&os->mem, os->mem.space.source, &mmu, root, os->ranges, os->nranges);
+	if (pw_walk(&os->mem.space, &opts, &visitor, &s, &stats) || !h.nextents)
+		return false;
+	opts.va = (struct pw_range){ 0, PW_IMAGE_START - 1 };
+	if (pw_walk(&os->mem.space, &opts, &visitor, &s, &stats) || !s.n)
+		return false;
+	for (size_t i = 1; i < s.n; i++)
+		if (os->opts->page_offset ? s.d[i].delta == os->opts->page_offset : s.d[i].bytes > s.d[best].bytes)
+			best = i;
+	if (os->opts->page_offset && s.d[best].delta != os->opts->page_offset)
+		return false;
+	if (!s.d[best].has_root)
+		return false;
+	h.page_offset = s.d[best].delta;
+	h.direct_bytes = s.d[best].bytes;
+	*half = h;
+	return true;
+}
+
+/* With both numbers of levels, unless it is known; the five first: a root of four has no place where five have the direct map. */
+static bool root_fits_some(struct pw_foreign_os *os, uint64_t root, unsigned depth)
+{
+	for (unsigned d = 5; d >= 4; d--)
+		if ((!depth || depth == d) && root_fits(os, root, d, &os->half))
+			return true;
+	return false;
+}
+
+/* -------- VMCOREINFO -------- */
+
+/* Takes over text when the root that it names is one. */
+static bool believe(struct pw_foreign_os *os, const char *text, unsigned depth)
+{
+	struct pw_vmcoreinfo v = { 0 };
+	uint64_t l5 = 0;
+
+	v.text = strdup(text);
+	if (!v.text)
+		return false;
+	pw_vmcoreinfo_values(&v);
+	if (!depth && pw_vmcoreinfo_get(text, "NUMBER(pgtable_l5_enabled)", 10, &l5)) {
+		depth = l5 ? 5 : 4;
+		os->how_mode = "VMCOREINFO (pgtable_l5_enabled)";
+	}
+	os->k.info = v;
+	if (v.swapper_va >= PW_IMAGE_START && root_fits_some(os, v.swapper_va - PW_IMAGE_START + v.phys_base, depth))
+		return true;
+	free(v.text);
+	os->k.info = (struct pw_vmcoreinfo){ 0 };
+	return false;
+}
+
+struct search {
+	struct pw_foreign_os *os;
+	unsigned depth;
+	bool found;
+};
+
+static int vmcoreinfo_in_page(void *ctx, uint64_t pa, const void *page)
+{
+	struct search *s = ctx;
+	char text[4097];
+
+	(void)pa;
+	if (memcmp(page, "OSRELEASE=", 10))
+		return 0;
+	memcpy(text, page, 4096);
+	text[4096] = 0;
+	s->found = believe(s->os, text, s->depth);
+	return s->found;
+}
+
+/* -------- roots by their looks -------- */
+
+/*
+ * Cheap things that are so for every kernel's root: the last entry leads on; what there is in the kernel's half leads
+ * on, into RAM; and it is not full.
+ */
+static bool like_a_root(const struct pw_foreign_os *os, const uint64_t *word)
+{
+	unsigned n = 0;
+
+	if ((word[511] & 0x81) != 0x01)
+		return false;
+	for (unsigned i = 256; i < 512; i++) {
+		if (!word[i])
+			continue;
+		if ((word[i] & 0x81) != 0x01 ||
+		    !pw_ranges_hold(os->ranges, os->nranges, word[i] & UINT64_C(0x000ffffffffff000), 4096))
+			return false;
+		n++;
+	}
+	return n >= 2 && n < 256;
+}
+
+static int root_in_page(void *ctx, uint64_t pa, const void *page)
+{
+	struct search *s = ctx;
+
+	if (!like_a_root(s->os, page))
+		return 0;
+	s->found = root_fits_some(s->os, pa, s->depth);
+	return s->found;
+}
+
+/*
+ * The kernel's own root is in its image; the one that was met is a process's, perhaps. The same half, but for bits that the CPU
+ * sets, is enough.
+ */
+static bool same_half(const uint64_t *a, const uint64_t *b)
+{
+	for (unsigned i = 256; i < 512; i++)
+		if ((a[i] ^ b[i]) & ~pw_arch_x86_64.hw_volatile(PW_PGD))
+			return false;
+	return true;
+}
+
+static void prefer_own_root(struct pw_foreign_os *os)
+{
+	struct pw_source *src = os->mem.space.source;
+	uint64_t met[512], word[512];
+
+	if (src->ops->read(src, os->half.root, met, sizeof(met)))
+		return;
+	for (size_t i = 0; i < os->half.nextents; i++)
+		for (uint64_t off = 0; off < os->half.extent[i].bytes; off += 4096) {
+			uint64_t pa = os->half.extent[i].pa + off;
+
+			if (!(os->half.extent[i].perm & PW_W) || src->ops->read(src, pa, word, sizeof(word)) ||
+			    !like_a_root(os, word) || !same_half(met, word))
+				continue;
+			os->half.root = pa;
+			os->how_root = "the root table in the kernel's image: it maps the kernel, and itself in the "
+				       "direct map";
+			return;
+		}
+}
+
+/* -------- the roots of all processes -------- */
+
+#define USER_TABLE UINT64_C(0x5) /* present, and user mode may go there */
+
+struct roots {
+	const struct pw_foreign_os *os;
+	uint64_t own[512];
+	unsigned slot; /* of the direct map */
+	int (*each)(void *ctx, uint64_t root);
+	void *ctx;
+};
+
+static bool has_user_half(const struct pw_foreign_os *os, const uint64_t *word)
+{
+	for (unsigned i = 0; i < 256; i++)
+		if ((word[i] & USER_TABLE) == USER_TABLE &&
+		    pw_ranges_hold(os->ranges, os->nranges, word[i] & UINT64_C(0x000ffffffffff000), 4096))
+			return true;
+	return false;
+}
+
+static int process_root_in_page(void *ctx, uint64_t pa, const void *page)
+{
+	const struct roots *r = ctx;
+	const uint64_t *word = page;
+
+	if ((word[r->slot] ^ r->own[r->slot]) & ~pw_arch_x86_64.hw_volatile(PW_PGD) || pa == r->os->half.root ||
+	    !same_half(r->own, word) || !has_user_half(r->os, word))
+		return 0;
+	return r->each(r->ctx, pa);
+}
+
+int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t root), void *ctx)
+{
+	struct pw_source *src = os->mem.space.source;
+	struct roots r = { .os = os, .each = each, .ctx = ctx };
+	int rc = src->ops->read(src, os->half.root, r.own, sizeof(r.own));
+
+	r.slot = (unsigned)pw_index(&os->mem.space.piece[0].mmu.mode->lv[0], os->half.page_offset);
+	return rc ? rc : pw_scan_pages(src, os->ranges, os->nranges, process_root_in_page, &r);
+}
+
+/* -------- all of it -------- */
+
+static bool find(struct pw_foreign_os *os)
+{
+	struct pw_source *src = os->mem.space.source;
+	unsigned depth = os->opts->paging;
+	struct search s = { .os = os, .depth = depth };
+
+	os->given_depth = depth;
+	os->how_mode = depth ? "--paging" : "of 4 and 5 levels the one in which a root maps itself";
+	if (os->opts->root) {
+		os->how_root = "--root";
+		os->given_root = true;
+		return root_fits_some(os, os->opts->root & UINT64_C(0x000ffffffffff000), depth);
+	}
+	os->how_root = "VMCOREINFO, from the file's header";
+	if (os->hints->vmcoreinfo && believe(os, os->hints->vmcoreinfo, depth))
+		return true;
+	os->how_root = "VMCOREINFO, found in memory";
+	if (pw_scan_pages(src, os->ranges, os->nranges, vmcoreinfo_in_page, &s) > 0)
+		return true;
+	os->how_root = "a CPU's CR3: it maps the kernel, and itself in the direct map";
+	for (size_t i = 0; i < os->hints->ncpus; i++)
+		if (os->hints->cr3[i] != PW_PA_NONE &&
+		    root_fits_some(os, os->hints->cr3[i] & UINT64_C(0x000ffffffffff000), depth)) {
+			prefer_own_root(os);
+			return true;
+		}
+	os->how_root = "a page that is a root table: it maps the kernel, and itself in the direct map";
+	if (pw_scan_pages(src, os->ranges, os->nranges, root_in_page, &s) <= 0)
+		return false;
+	prefer_own_root(os);
+	return true;
+}
+
+int pw_foreign_find(struct pw_foreign_os *os, struct pw_error *err)
+{
+	if (find(os))
+		return 0;
+	if (os->opts->root)
+		return pw_error_set(err, -ENODATA, "--root: 0x%llx is no root table of a Linux kernel on x86-64",
+				    (unsigned long long)os->opts->root);
+	return pw_error_set(err, -ENODATA,
+			    "no kernel was found: no page is a root table of Linux on x86-64 that maps itself; "
+			    "tables can be looked at as root:PA, with --paging");
+}

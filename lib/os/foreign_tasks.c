@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <string.h>
+
+#include "os/foreign.h"
+#include "os/process.h"
+
+#define MAX_TASKS   (4 << 20)
+#define MAX_THREADS (1 << 20)
+
+static bool is_kernel(uint64_t va)
+{
+	return va >> 63;
+}
+
+static bool read_task(struct pw_foreign_os *os, uint64_t task, struct pw_foreign_task *out)
+{
+	const struct pw_offsets *off = &os->k.btf.off;
+
+	out->task = task;
+	return pw_kmem_u32(&os->mem, task + off->task_pid, &out->pid) &&
+	       pw_kmem_u32(&os->mem, task + os->off.task_flags, &out->flags) &&
+	       pw_kmem_u64(&os->mem, task + off->task_mm, &out->mm) &&
+	       !pw_kmem_read(&os->mem, task + off->task_comm, out->comm, sizeof(out->comm)) &&
+	       (!out->mm || is_kernel(out->mm));
+}
+
+/* The main thread may have ended while others go on: these have the memory. */
+static void find_live_thread(struct pw_foreign_os *os, struct pw_foreign_task *t)
+{
+	uint64_t signal, head, node, mm;
+
+	if (!pw_kmem_u64(&os->mem, t->task + os->off.task_signal, &signal) || !is_kernel(signal))
+		return;
+	head = signal + os->off.signal_thread_head;
+	node = head;
+	for (int i = 0; i < MAX_THREADS && pw_kmem_u64(&os->mem, node, &node) && is_kernel(node) && node != head; i++)
+		if (pw_kmem_u64(&os->mem, node - os->off.task_thread_node + os->k.btf.off.task_mm, &mm) && mm &&
+		    is_kernel(mm)) {
+			t->mm = mm;
+			return;
+		}
+}
+
+int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const struct pw_foreign_task *task), void *ctx)
+{
+	uint64_t head = os->init_task + os->k.btf.off.task_tasks, node = head;
+
+	for (int i = 0; i < MAX_TASKS; i++) {
+		struct pw_foreign_task t;
+		int rc;
+
+		if (!pw_kmem_u64(&os->mem, node, &node) || !is_kernel(node))
+			return -EFAULT;
+		if (node == head)
+			return 0;
+		if (!read_task(os, node - os->k.btf.off.task_tasks, &t))
+			return -EFAULT;
+		if (!t.mm && !(t.flags & PW_PF_KTHREAD))
+			find_live_thread(os, &t);
+		/* A kernel thread can have a process's memory for a while (io_uring's, vhost's are no such). */
+		if (t.flags & PW_PF_KTHREAD)
+			t.mm = 0;
+		rc = each(ctx, &t);
+		if (rc)
+			return rc;
+	}
+	return -ELOOP;
+}
+
+uint64_t pw_foreign_root(struct pw_foreign_os *os, uint64_t mm)
+{
+	uint64_t pgd, left, pa;
+
+	if (!pw_kmem_u64(&os->mem, mm + os->k.btf.off.mm_pgd, &pgd) || pgd & 0xfff)
+		return PW_PA_NONE;
+	pa = pw_kmem_pa(&os->mem, pgd, &left);
+	return pa;
+}
