@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "parse.h"
 #include "session.h"
 #include "source/image.h"
 
@@ -101,6 +102,17 @@ static void warn_of_lost(const struct pw_target *t)
 		complain("the image is truncated: it ends where more was to come");
 }
 
+/* An option's address; false after a complaint. */
+static bool parse_option(const char *name, const char *text, uint64_t *out)
+{
+	struct pw_error err = { 0 };
+
+	if (!text || !parse_hex(text, out, &err))
+		return true;
+	complain("--%s: %s", name, err.text);
+	return false;
+}
+
 int session_target(struct session *s)
 {
 	struct pw_target_opts opts = {
@@ -109,8 +121,16 @@ int session_target(struct session *s)
 		.paging = s->args->paging,
 		.ranges = s->args->ranges,
 		.frozen = s->args->frozen,
+		.btf = s->args->btf,
 	};
-	int rc = pw_target_open(&opts, &s->target, &s->err);
+	int rc = 0;
+
+	if (!parse_option("root", s->args->root, &opts.root) ||
+	    !parse_option("page-offset", s->args->page_offset, &opts.page_offset)) {
+		s->status = STATUS_USAGE;
+		return s->status;
+	}
+	rc = pw_target_open(&opts, &s->target, &s->err);
 
 	if (rc) {
 		complain("%s", s->err.text[0] ? s->err.text : strerror(-rc));

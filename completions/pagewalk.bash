@@ -4,17 +4,21 @@
 _pagewalk_options() {
 	case $1 in
 	doctor) echo '--json --output --columns --noheadings --color --help -j -o -n -h' ;;
-	ps) echo '--source --ranges --frozen --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
+	info)
+		echo '--hash --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --noheadings --color --help
+			-s -j -o -n -h'
+		;;
+	ps) echo '--source --ranges --frozen --root --page-offset --btf --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
 	translate | vtop)
-		echo '--brief --source --paging --ranges --frozen --json --output --columns --bytes --noheadings --color --help
+		echo '--brief --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings --color --help
 			-B -s -j -o -b -n -h'
 		;;
 	dump)
-		echo '--phys --exact --entries --tree --user --kernel --source --paging --ranges --frozen --json --output --columns --bytes
+		echo '--phys --exact --entries --tree --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes
 			--noheadings --color --help -p -x -e -t -u -k -s -j -o -b -n -h'
 		;;
 	vmas)
-		echo '--all --sort --source --paging --ranges --frozen --json --output --columns --bytes --noheadings --color --help
+		echo '--all --sort --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
 	decode)
@@ -22,24 +26,24 @@ _pagewalk_options() {
 			--help -l -k -j -o -b -n -h'
 		;;
 	mem)
-		echo '--width --count --raw --input --verify --source --paging --ranges --frozen --json --output --noheadings --color --help
+		echo '--width --count --raw --input --verify --source --paging --ranges --frozen --root --page-offset --btf --json --output --noheadings --color --help
 			-w -c -r -i -s -j -o -n -h'
 		;;
-	cpu) echo '--depth --user --kernel --source --paging --ranges --frozen --json --output --help -d -u -k -s -j -o -h' ;;
+	cpu) echo '--depth --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --json --output --help -d -u -k -s -j -o -h' ;;
 	dev_mem) echo '--width --source --json --output --noheadings --color --help -w -s -j -o -n -h' ;;
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
 	pagetables)
-		echo '--no-kernel --no-user --stats --max-level --source --paging --ranges --frozen --json --output --columns --bytes --noheadings
+		echo '--no-kernel --no-user --stats --max-level --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings
 			--color --help -s -j -o -b -n -h'
 		;;
 	alloc)
 		echo '--block --memory --huge --thp --lock --keep --source --json --output --noheadings --help
 			-b -m -k -s -j -o -n -h'
 		;;
-	layout) echo '--source --ranges --frozen --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
-	va2pa) echo '--source --paging --ranges --frozen --json --output --help -s -j -o -h' ;;
+	layout) echo '--source --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
+	va2pa) echo '--source --paging --ranges --frozen --root --page-offset --btf --json --output --help -s -j -o -h' ;;
 	pagemap_dump) echo '--json --output --noheadings --help -j -o -n -h' ;;
 	esac
 }
@@ -47,6 +51,7 @@ _pagewalk_options() {
 _pagewalk_columns() {
 	case $1 in
 	doctor) echo 'source state gives why' ;;
+	info) echo 'fact value sure how' ;;
 	ps) echo 'pid root name kind' ;;
 	translate | vtop) echo 'va pa size perm verdict name' ;;
 	dump) echo 'range size perm pages accessed dirty phys name va end kind level pagesize pa bits vma path' ;;
@@ -93,7 +98,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout
+		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas decode mem kalloc alloc layout
 			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "os/image.h"
+
 const char *pw_sure_name(enum pw_sure sure)
 {
 	static const char *const names[] = { "given", "certain", "likely", "unknown" };
@@ -77,14 +79,16 @@ static void add_ram(struct pw_facts_list *list, struct pw_target *t)
 static void add_mmu(struct pw_facts_list *list, struct pw_target *t)
 {
 	const struct pw_mmu *mmu = &t->mmu[PW_HALF_KERNEL];
+	enum pw_sure sure;
 	char text[64];
 
 	snprintf(text, sizeof(text), "%s, %" PRIu64 " levels", mmu->arch->name, t->facts.mode_depth);
 	add_text(list, t, PW_FACT_PAGING, "paging", text);
 	snprintf(text, sizeof(text), "%u", mmu->maxphyaddr);
 	add_text(list, t, PW_FACT_MAXPHYADDR, "physical-address-bits", text);
+	how(t, PW_FACT_SOFTWARE_BITS, &sure);
 	if (mmu->dialect_evidence)
-		pw_fact_add(list, "software-bits", PW_SURE_CERTAIN, mmu->dialect_evidence, "known");
+		pw_fact_add(list, "software-bits", sure, mmu->dialect_evidence, "known");
 	else
 		pw_fact_add(list, "software-bits", PW_SURE_NOT, "", "-");
 	if (mmu->enc_mask)
@@ -97,6 +101,7 @@ int pw_target_facts(struct pw_target *t, struct pw_facts_list *list, struct pw_e
 
 	*list = (struct pw_facts_list){ 0 };
 	pw_fact_add(list, "source", PW_SURE_CERTAIN, "", "%s", t->source.ops->name);
+	pw_image_facts(t, list);
 	pw_fact_add(list, "consistency", PW_SURE_CERTAIN, "", "%s", pw_consistency_name(t->source.consistency));
 	add_text(list, t, PW_FACT_SYSTEM, "system", f->system);
 	if (t->source.ops->caps & PW_CAP_TABLES) {

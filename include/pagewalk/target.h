@@ -51,6 +51,7 @@ enum pw_fact_id {
 	PW_FACT_KERNEL_ROOT,
 	PW_FACT_KASLR,
 	PW_FACT_PTI,
+	PW_FACT_SOFTWARE_BITS, /* how is the mmu's dialect_evidence */
 	PW_FACT_NUM,
 };
 

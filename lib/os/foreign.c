@@ -314,6 +314,7 @@ static const char *foreign_how(struct pw_target *t, enum pw_fact_id id, enum pw_
 	case PW_FACT_PTI:
 		*sure = os->looked_at ? PW_SURE_CERTAIN : PW_SURE_NOT;
 		return os->looked_at ? "whether user entries of processes' roots have NX" : "no process to look at";
+	case PW_FACT_SOFTWARE_BITS:
 	case PW_FACT_NUM:
 		break;
 	}

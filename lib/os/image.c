@@ -3,8 +3,10 @@
 #include "os/image.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "facts.h"
 #include "os/foreign.h"
 #include "source/image.h"
 
@@ -38,4 +40,24 @@ int pw_image_attach(struct pw_target *t, const struct pw_target_opts *opts, stru
 
 	/* The target frees them with the rest of what it knows. */
 	return h ? pw_foreign_attach(t, opts, &h->hints, err) : pw_error_set(err, -ENOMEM, "out of memory");
+}
+
+void pw_image_facts(const struct pw_target *t, struct pw_facts_list *list)
+{
+	const struct pw_image *im = pw_image_of(&t->source);
+
+	if (!im)
+		return;
+	pw_fact_add(list, "format", im->format == &pw_image_raw ? PW_SURE_LIKELY : PW_SURE_CERTAIN,
+		    im->format == &pw_image_raw ? "it is nothing else" : "its first bytes", "%s%s", im->format->name,
+		    im->flattened ? ", flattened" : "");
+	pw_fact_add(list, "file-bytes", PW_SURE_CERTAIN, "", "%" PRIu64, im->file.size);
+	if (im->nlost)
+		pw_fact_add(list, "missing", PW_SURE_CERTAIN, "its headers promise it, the file does not have it",
+			    "%" PRIu64 " bytes in %zu ranges, from 0x%" PRIx64 " on", im->lost_bytes, im->nlost,
+			    im->lost[0].lo);
+	if (im->cut)
+		pw_fact_add(list, "truncated", PW_SURE_CERTAIN, "it ends where more was to come", "yes");
+	if (im->notes.frozen_evidence)
+		pw_fact_add(list, "stood-still", PW_SURE_CERTAIN, im->notes.frozen_how, "yes");
 }

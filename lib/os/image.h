@@ -8,4 +8,7 @@
 /* Fills in os, mmu and facts of a target whose source is an image. */
 int pw_image_attach(struct pw_target *t, const struct pw_target_opts *opts, struct pw_error *err);
 
+/* What the file itself is, and what is missing in it. */
+void pw_image_facts(const struct pw_target *t, struct pw_facts_list *list);
+
 #endif

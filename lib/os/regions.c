@@ -219,7 +219,7 @@ static void add_bases(struct pw_layout *l, const struct map *m, const struct bas
 }
 
 /* Sections of the image by the kernel's own list of resources; between them what has no section of its own. */
-static void add_image(struct pw_target *t, const struct pw_kernel *k, struct pw_layout *l)
+static void add_image(const struct pw_kernel *k, struct pw_layout *l)
 {
 	static const char *const names[PW_IMAGE_NPARTS] = {
 		"kernel text",
@@ -313,7 +313,7 @@ static void add_exact(struct pw_target *t, const struct pw_kernel *k, struct pw_
 	if (!moved(m, &b) && has_kasan(t, m))
 		pw_layout_add(l, PW_REGION_VIRTUAL, "KASAN shadow", m->kasan, KASAN_END, "it is mapped");
 	add_middle(l);
-	add_image(t, k, l);
+	add_image(k, l);
 	add_upper(l);
 }
 
