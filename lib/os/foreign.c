@@ -79,13 +79,13 @@ static int has_leaf(void *ctx, const struct pw_span *span)
 		struct pw_entry e;
 
 		mmu->arch->decode(mmu, span->level, span->raw[i], &e);
-		if (e.kind == PW_LEAF && !e.reserved)
+		if (e.kind == PW_LEAF && !e.reserved && e.perm & span->perm_above & PW_U)
 			return 1;
 	}
 	return 0;
 }
 
-/* The kernel has roots with an empty user half of its own (poking_mm). */
+/* The kernel has roots of its own with something there: poking_mm, whose is empty, and that for waking CPUs, which is not for user mode. */
 static bool maps_user_memory(struct pw_target *t, uint64_t root)
 {
 	static const struct pw_visitor visitor = { .span = has_leaf };
