@@ -16,7 +16,7 @@ struct args {
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
-	bool no_kernel, no_user, stats, hash, huge, thp, lock, keep;
+	bool no_kernel, no_user, stats, hash, stop, huge, thp, lock, keep;
 	const char *ranges, *root, *page_offset, *btf;
 	bool frozen;
 	const char **arg; /* what is not an option, in order */
@@ -52,15 +52,17 @@ struct command {
 		n, letter, arg, help, type, offsetof(struct args, field) \
 	}
 
-#define OPT_SOURCE \
-	OPT("source", 's', "SOURCE", OPT_TEXT, source, "auto, kmod, bpf, kcore, pagemap, or a file (default: auto)")
+#define OPT_SOURCE                                     \
+	OPT("source", 's', "SOURCE", OPT_TEXT, source, \
+	    "auto, kmod, bpf, kcore, pagemap, qemu:SOCKET, or a file (default: auto)")
 #define OPT_PAGING OPT("paging", 0, "4|5", OPT_NUMBER, paging, "number of levels, instead of what was found")
 #define OPTS_IMAGE                                                                                                 \
 	OPT("ranges", 0, "RANGES", OPT_TEXT, ranges, "raw image: LO-HI,... that it holds, or /proc/iomem's text"), \
 		OPT("frozen", 0, NULL, OPT_FLAG, frozen, "image: the system is known to have stood still"),        \
 		OPT("root", 0, "PA", OPT_TEXT, root, "image: the kernel's root table, instead of what is found"),  \
 		OPT("page-offset", 0, "ADDR", OPT_TEXT, page_offset, "image: where the direct map starts"),        \
-		OPT("btf", 0, "FILE", OPT_TEXT, btf, "image: the kernel's types, instead of what is in it")
+		OPT("btf", 0, "FILE", OPT_TEXT, btf, "image: the kernel's types, instead of what is in it"),       \
+		OPT("stop", 0, NULL, OPT_FLAG, stop, "guest: it is stopped meanwhile")
 #define OPT_JSON       OPT("json", 'j', NULL, OPT_FLAG, json, "one JSON object a line")
 #define OPT_OUTPUT     OPT("output", 'o', "FILE", OPT_TEXT, output, "write to FILE")
 #define OPT_COLUMNS    OPT("columns", 0, "LIST", OPT_TEXT, columns, "these columns, separated by commas")

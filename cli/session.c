@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,35 @@ static bool parse_option(const char *name, const char *text, uint64_t *out)
 	return false;
 }
 
+/* A guest that we have stopped must not stay so when we are told to end. */
+static struct pw_target *stopped;
+
+static void let_go(int sig)
+{
+	pw_target_let_go(stopped);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* The signals wait while it is opened, and from then on let it go first. */
+static int open_stopped(const struct pw_target_opts *opts, struct session *s)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t wait, before;
+	int rc;
+
+	sigemptyset(&wait);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&wait, signals[i]);
+	sigprocmask(SIG_BLOCK, &wait, &before);
+	rc = pw_target_open(opts, &s->target, &s->err);
+	stopped = s->target;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && !rc; i++)
+		signal(signals[i], let_go);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
 int session_target(struct session *s)
 {
 	struct pw_target_opts opts = {
@@ -122,6 +152,7 @@ int session_target(struct session *s)
 		.ranges = s->args->ranges,
 		.frozen = s->args->frozen,
 		.btf = s->args->btf,
+		.stop = s->args->stop,
 	};
 	int rc = 0;
 
@@ -130,8 +161,7 @@ int session_target(struct session *s)
 		s->status = STATUS_USAGE;
 		return s->status;
 	}
-	rc = pw_target_open(&opts, &s->target, &s->err);
-
+	rc = opts.stop ? open_stopped(&opts, s) : pw_target_open(&opts, &s->target, &s->err);
 	if (rc) {
 		complain("%s", s->err.text[0] ? s->err.text : strerror(-rc));
 		s->status = STATUS_FAILED;
@@ -238,6 +268,8 @@ void session_cut(struct session *s, int rc, const char *what)
 	pw_out_flush(&s->out);
 	if (rc == -ESRCH)
 		complain("%s: the process is gone", what);
+	else if (rc == -ECONNRESET)
+		complain("%s: the guest has gone", what);
 	else
 		complain("%s: %s", what, rc == -ENOMEM ? "out of memory" : strerror(-rc));
 	s->status = STATUS_PARTIAL;

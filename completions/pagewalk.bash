@@ -5,20 +5,20 @@ _pagewalk_options() {
 	case $1 in
 	doctor) echo '--json --output --columns --noheadings --color --help -j -o -n -h' ;;
 	info)
-		echo '--hash --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --noheadings --color --help
+		echo '--hash --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --noheadings --color --help
 			-s -j -o -n -h'
 		;;
-	ps) echo '--source --ranges --frozen --root --page-offset --btf --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
+	ps) echo '--source --ranges --frozen --root --page-offset --btf --stop --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
 	translate | vtop)
-		echo '--brief --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings --color --help
+		echo '--brief --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
 			-B -s -j -o -b -n -h'
 		;;
 	dump)
-		echo '--phys --exact --entries --tree --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes
+		echo '--phys --exact --entries --tree --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes
 			--noheadings --color --help -p -x -e -t -u -k -s -j -o -b -n -h'
 		;;
 	vmas)
-		echo '--all --sort --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings --color --help
+		echo '--all --sort --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
 	decode)
@@ -26,24 +26,24 @@ _pagewalk_options() {
 			--help -l -k -j -o -b -n -h'
 		;;
 	mem)
-		echo '--width --count --raw --input --verify --source --paging --ranges --frozen --root --page-offset --btf --json --output --noheadings --color --help
+		echo '--width --count --raw --input --verify --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --noheadings --color --help
 			-w -c -r -i -s -j -o -n -h'
 		;;
-	cpu) echo '--depth --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --json --output --help -d -u -k -s -j -o -h' ;;
+	cpu) echo '--depth --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --help -d -u -k -s -j -o -h' ;;
 	dev_mem) echo '--width --source --json --output --noheadings --color --help -w -s -j -o -n -h' ;;
 	kalloc)
 		echo '--source --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h'
 		;;
 	pagetables)
-		echo '--no-kernel --no-user --stats --max-level --source --paging --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings
+		echo '--no-kernel --no-user --stats --max-level --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings
 			--color --help -s -j -o -b -n -h'
 		;;
 	alloc)
 		echo '--block --memory --huge --thp --lock --keep --source --json --output --noheadings --help
 			-b -m -k -s -j -o -n -h'
 		;;
-	layout) echo '--source --ranges --frozen --root --page-offset --btf --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
-	va2pa) echo '--source --paging --ranges --frozen --root --page-offset --btf --json --output --help -s -j -o -h' ;;
+	layout) echo '--source --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help -s -j -o -b -n -h' ;;
+	va2pa) echo '--source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --help -s -j -o -h' ;;
 	pagemap_dump) echo '--json --output --noheadings --help -j -o -n -h' ;;
 	esac
 }

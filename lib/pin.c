@@ -14,7 +14,7 @@ bool pw_pin_gone(const struct pw_pin *pin)
 	ssize_t got;
 
 	if (pin->pagemap_fd < 0)
-		return false;
+		return pin->gone && pin->gone(pin->ctx);
 	do
 		got = pread(pin->pagemap_fd, &word, sizeof(word), 0);
 	while (got < 0 && errno == EINTR);

@@ -40,6 +40,7 @@ void pw_space_free(struct pw_space *space)
 {
 	if (space->pin.pagemap_fd > 0)
 		close(space->pin.pagemap_fd);
+	free(space->pin.ctx);
 	pw_areas_free(&space->areas);
 	memset(space, 0, sizeof(*space));
 	space->pin.pagemap_fd = -1;

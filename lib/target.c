@@ -5,9 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/guest.h"
 #include "os/image.h"
 #include "os/live.h"
 #include "source/image.h"
+#include "source/qemu.h"
 #include "source/text.h"
 #include "space.h"
 
@@ -46,6 +48,13 @@ static int open_image(const char *path, bool raw, const struct pw_target_opts *o
 	return rc ? rc : pw_image_attach(t, opts, err);
 }
 
+static int open_guest(const char *socket, const struct pw_target_opts *opts, struct pw_target *t, struct pw_error *err)
+{
+	int rc = pw_qemu_open(socket, opts->stop, &t->source, err);
+
+	return rc ? rc : pw_guest_attach(t, opts, err);
+}
+
 static int open_file(const char *path, const struct pw_target_opts *opts, struct pw_target *t, struct pw_error *err)
 {
 	char head[64];
@@ -53,6 +62,8 @@ static int open_file(const char *path, const struct pw_target_opts *opts, struct
 	size_t n;
 	int rc;
 
+	if (!strncmp(path, "qemu:", 5))
+		return open_guest(path + 5, opts, t, err);
 	if (!strncmp(path, "raw:", 4))
 		return open_image(path + 4, true, opts, t, err);
 	f = fopen(path, "re");
@@ -125,6 +136,11 @@ void pw_target_close(struct pw_target *t)
 	if (t->source.ops)
 		t->source.ops->close(&t->source);
 	free(t);
+}
+
+void pw_target_let_go(struct pw_target *t)
+{
+	pw_qemu_let_go(&t->source);
 }
 
 /* ---- selecting ---- */

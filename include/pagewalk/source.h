@@ -70,6 +70,9 @@ struct pw_probe {
 /* A target process of the live system, pinned: the open pagemap keeps its mm alive and ours to look at. */
 struct pw_pin {
 	int pagemap_fd; /* -1: none */
+	/* Of a process of a guest that runs: whether it has given up its memory. NULL: nothing to ask. */
+	bool (*gone)(void *ctx);
+	void *ctx; /* malloc'ed, the pin's */
 };
 
 struct pw_source_ops {

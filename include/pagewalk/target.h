@@ -99,10 +99,11 @@ struct pw_target {
 
 struct pw_target_opts {
 	size_t size;        /* sizeof(struct pw_target_opts) */
-	const char *source; /* -s: NULL or "auto", a source's name, "NAME:ARG", or a file, or "raw:FILE" */
+	const char *source; /* -s: NULL or "auto", a source's name, "NAME:ARG", or a file, "raw:FILE", or "qemu:SOCKET" */
 	unsigned paging;    /* 0, or 4 or 5: overrides what was found */
 	const char *ranges; /* of a raw image: "LO-HI,..." in hexadecimal, or a file as /proc/iomem; NULL: none */
 	bool frozen;        /* of an image: the system is known to have stood still */
+	bool stop;          /* of a guest: it is stopped until the target is closed */
 	/* Of a system that is found in its memory, in place of what would be found; 0 or NULL: look for it. */
 	uint64_t root;        /* physical address of the kernel's root table */
 	uint64_t page_offset; /* start of the direct map */
@@ -112,6 +113,9 @@ struct pw_target_opts {
 /* *out is untouched on failure. -EACCES/-EPERM: not permitted; -ENOENT: no such source or file. */
 PW_API int pw_target_open(const struct pw_target_opts *opts, struct pw_target **out, struct pw_error *err);
 PW_API void pw_target_close(struct pw_target *t);
+
+/* Lets what was stopped go on, at once, for a signal handler that then ends the program. */
+PW_API void pw_target_let_go(struct pw_target *t);
 
 enum pw_select_kind { PW_SELECT_PID, PW_SELECT_NAME, PW_SELECT_KERNEL, PW_SELECT_CPU, PW_SELECT_ROOT };
 

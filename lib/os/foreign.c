@@ -9,11 +9,13 @@
 #include "facts.h"
 #include "os/foreign.h"
 #include "os/process.h"
-#include "ranges.h"
+#include "source/qemu.h"
 #include "space.h"
 
 #define VM_SOFTDIRTY UINT64_C(0x08000000) /* 0 in kernels that have no such bit in their page tables */
-#define SAMPLE       16                   /* processes that are looked at for evidence */
+#define CR4_LA57     (UINT64_C(1) << 12)
+#define ATTEMPTS     8  /* at what changes while it is looked at */
+#define SAMPLE       16 /* processes that are looked at for evidence */
 
 /* 0, or why there is nothing of the kernel to look at. */
 static int need_kernel(const struct pw_target *t, struct pw_error *err)
@@ -21,6 +23,12 @@ static int need_kernel(const struct pw_target *t, struct pw_error *err)
 	const struct pw_foreign_os *os = t->os_priv;
 
 	return os->why.code ? pw_error_set(err, os->why.code, "%s", os->why.text) : 0;
+}
+
+/* The lists of a guest that runs can lead astray while they are changed. */
+static unsigned attempts(const struct pw_target *t)
+{
+	return t->source.consistency == PW_VALIDATED ? ATTEMPTS : 1;
 }
 
 /* -------- processes -------- */
@@ -124,9 +132,14 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static int broken(int rc, struct pw_error *err)
+/* Says why a list of the kernel's could not be followed. */
+static int broken(const struct pw_target *t, int rc, const char *what, struct pw_error *err)
 {
-	return pw_error_set(err, rc, rc == -ENOMEM ? "out of memory" : "the list of tasks is broken in this image");
+	if (rc == -ENOMEM)
+		return pw_error_set(err, rc, "out of memory");
+	if (pw_qemu_gone(&t->source))
+		return pw_error_set(err, -ECONNRESET, "the guest has gone");
+	return pw_error_set(err, rc, "%s is broken", what);
 }
 
 static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
@@ -137,7 +150,12 @@ static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_pro
 
 	if (rc)
 		return rc;
-	rc = pw_foreign_tasks(c.os, add_process, &c);
+	for (unsigned i = 0; i < attempts(t); i++) {
+		c.n = 0;
+		rc = pw_foreign_tasks(c.os, add_process, &c);
+		if (!rc)
+			break;
+	}
 	c.ntasks = c.n;
 	if (!rc && with_roots && c.n) {
 		qsort(c.v, c.n, sizeof(*c.v), by_root);
@@ -145,7 +163,7 @@ static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_pro
 	}
 	if (rc) {
 		free(c.v);
-		return broken(rc, err);
+		return broken(t, rc, "the list of tasks", err);
 	}
 	if (c.n)
 		qsort(c.v, c.n, sizeof(*c.v), by_pid);
@@ -171,6 +189,55 @@ static int is_wanted(void *ctx, const struct pw_foreign_task *task)
 	return 1;
 }
 
+static int find_task(struct pw_target *t, struct wanted *w)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < attempts(t) && rc <= 0; i++)
+		rc = pw_foreign_tasks(t->os_priv, is_wanted, w);
+	return rc;
+}
+
+static int find_areas(struct pw_target *t, uint64_t mm, struct pw_areas *areas, struct pw_error *err)
+{
+	int rc = -EFAULT;
+
+	for (unsigned i = 0; i < attempts(t) && rc && rc != -ENOMEM; i++)
+		rc = pw_foreign_areas(t->os_priv, mm, areas);
+	return rc ? broken(t, rc, "its list of VMAs", err) : 0;
+}
+
+/* A process of a guest that runs: its task has to have the same memory and root at the end. */
+struct task_pin {
+	struct pw_foreign_os *os;
+	struct pw_foreign_task task;
+	uint64_t root;
+};
+
+static bool task_is_gone(void *ctx)
+{
+	const struct task_pin *p = ctx;
+	struct pw_foreign_task now;
+
+	return !pw_foreign_task(p->os, p->task.task, &now) || now.pid != p->task.pid || now.mm != p->task.mm ||
+	       pw_foreign_root(p->os, now.mm) != p->root;
+}
+
+static int pin_task(const struct pw_target *t, const struct pw_foreign_task *task, uint64_t root, struct pw_pin *pin)
+{
+	struct task_pin *p;
+
+	if (t->source.consistency != PW_VALIDATED)
+		return 0;
+	p = malloc(sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	*p = (struct task_pin){ t->os_priv, *task, root };
+	pin->gone = task_is_gone;
+	pin->ctx = p;
+	return 0;
+}
+
 static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space *space, struct pw_error *err)
 {
 	struct pw_foreign_os *os = t->os_priv;
@@ -180,9 +247,9 @@ static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space
 
 	if (rc)
 		return rc;
-	rc = pw_foreign_tasks(os, is_wanted, &w);
+	rc = find_task(t, &w);
 	if (rc < 0)
-		return broken(rc, err);
+		return broken(t, rc, "the list of tasks", err);
 	if (!rc)
 		return pw_error_set(err, -ESRCH, "no process %d", (int)pid);
 	if (w.task.flags & PW_PF_KTHREAD)
@@ -195,9 +262,11 @@ static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space
 	if (root == PW_PA_NONE)
 		return pw_error_set(err, -EFAULT, "%d (%.16s): its root table is not where the kernel says", (int)pid,
 				    w.task.comm);
-	rc = pw_foreign_areas(os, w.task.mm, &space->areas, err);
+	rc = find_areas(t, w.task.mm, &space->areas, err);
 	if (rc)
 		return rc;
+	if (pin_task(t, &w.task, root, &space->pin))
+		return pw_error_set(err, -ENOMEM, "out of memory");
 	w.task.comm[15] = 0;
 	pw_space_of_process(t, pid, w.task.comm, root, space);
 	return 0;
@@ -359,6 +428,24 @@ static void foreign_facts(struct pw_target *t, struct pw_facts_list *list)
 }
 
 /* -------- attaching -------- */
+
+struct pw_foreign_hints *pw_foreign_hints_new(size_t ncpus)
+{
+	struct pw_foreign_hints *h = calloc(1, sizeof(*h) + ncpus * sizeof(h->cr3[0]));
+
+	if (!h)
+		return NULL;
+	for (h->ncpus = 0; h->ncpus < ncpus; h->ncpus++)
+		h->cr3[h->ncpus] = PW_PA_NONE;
+	return h;
+}
+
+void pw_foreign_hints_cpu(struct pw_foreign_hints *h, size_t cpu, uint64_t cr3, uint64_t cr4)
+{
+	h->cr3[cpu] = cr3;
+	if (!h->depth)
+		h->depth = cr4 & CR4_LA57 ? 5 : 4;
+}
 
 /* The image's parts, by what its pages may, in the order in which they follow one another: text, rodata, what is written. */
 static int make_ram(struct pw_foreign_os *os)

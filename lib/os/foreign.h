@@ -21,9 +21,9 @@
 /* What comes with the memory: from an image's header, or from the CPUs of a guest. */
 struct pw_foreign_hints {
 	const char *vmcoreinfo; /* NULL: none */
-	const uint64_t *cr3;    /* of each CPU; PW_PA_NONE where not known */
+	unsigned depth;         /* levels, by CR4 of a CPU; 0: not known */
 	size_t ncpus;
-	unsigned depth; /* levels, by CR4 of a CPU; 0: not known */
+	uint64_t cr3[]; /* of each CPU; PW_PA_NONE where not known */
 };
 
 /* A stretch of the kernel's image that is mapped with the same rights. */
@@ -96,6 +96,9 @@ struct pw_foreign_task {
 	char comm[16];
 };
 
+/* What a task has. False: it cannot be read. */
+bool pw_foreign_task(struct pw_foreign_os *os, uint64_t task, struct pw_foreign_task *out);
+
 /* Calls for each process. A non-zero return ends it, which then returns that. -ELOOP, -EFAULT: the list is broken. */
 int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const struct pw_foreign_task *task), void *ctx);
 
@@ -104,7 +107,8 @@ uint64_t pw_foreign_root(struct pw_foreign_os *os, uint64_t mm);
 
 /* -------- foreign_vmas.c -------- */
 
-int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out, struct pw_error *err);
+/* 0, -ENOMEM, or what says that its list is broken. */
+int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out);
 
 /* -------- foreign_path.c -------- */
 
@@ -122,6 +126,10 @@ bool pw_foreign_file(struct pw_foreign_os *os, uint64_t file, struct pw_foreign_
 int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx);
 
 /* -------- foreign.c -------- */
+
+/* Of so many CPUs, none of whose registers are known yet. NULL: out of memory. */
+struct pw_foreign_hints *pw_foreign_hints_new(size_t ncpus);
+void pw_foreign_hints_cpu(struct pw_foreign_hints *h, size_t cpu, uint64_t cr3, uint64_t cr4);
 
 /*
  * Fills in os, mmu and facts of a target whose source has memory. Where no kernel is found in it, the target still has what hints tell: root:PA

@@ -13,18 +13,6 @@ static bool is_kernel(uint64_t va)
 	return va >> 63;
 }
 
-static bool read_task(struct pw_foreign_os *os, uint64_t task, struct pw_foreign_task *out)
-{
-	const struct pw_offsets *off = &os->k.btf.off;
-
-	out->task = task;
-	return pw_kmem_u32(&os->mem, task + off->task_pid, &out->pid) &&
-	       pw_kmem_u32(&os->mem, task + os->off.task_flags, &out->flags) &&
-	       pw_kmem_u64(&os->mem, task + off->task_mm, &out->mm) &&
-	       !pw_kmem_read(&os->mem, task + off->task_comm, out->comm, sizeof(out->comm)) &&
-	       (!out->mm || is_kernel(out->mm));
-}
-
 /* The main thread may have ended while others go on: these have the memory. */
 static void find_live_thread(struct pw_foreign_os *os, struct pw_foreign_task *t)
 {
@@ -42,6 +30,25 @@ static void find_live_thread(struct pw_foreign_os *os, struct pw_foreign_task *t
 		}
 }
 
+bool pw_foreign_task(struct pw_foreign_os *os, uint64_t task, struct pw_foreign_task *out)
+{
+	const struct pw_offsets *off = &os->k.btf.off;
+
+	out->task = task;
+	if (!pw_kmem_u32(&os->mem, task + off->task_pid, &out->pid) ||
+	    !pw_kmem_u32(&os->mem, task + os->off.task_flags, &out->flags) ||
+	    !pw_kmem_u64(&os->mem, task + off->task_mm, &out->mm) ||
+	    pw_kmem_read(&os->mem, task + off->task_comm, out->comm, sizeof(out->comm)) ||
+	    (out->mm && !is_kernel(out->mm)))
+		return false;
+	if (!out->mm && !(out->flags & PW_PF_KTHREAD))
+		find_live_thread(os, out);
+	/* A kernel thread can have a process's memory for a while. */
+	if (out->flags & PW_PF_KTHREAD)
+		out->mm = 0;
+	return true;
+}
+
 int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const struct pw_foreign_task *task), void *ctx)
 {
 	uint64_t head = os->init_task + os->k.btf.off.task_tasks, node = head;
@@ -54,13 +61,8 @@ int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const stru
 			return -EFAULT;
 		if (node == head)
 			return 0;
-		if (!read_task(os, node - os->k.btf.off.task_tasks, &t))
+		if (!pw_foreign_task(os, node - os->k.btf.off.task_tasks, &t))
 			return -EFAULT;
-		if (!t.mm && !(t.flags & PW_PF_KTHREAD))
-			find_live_thread(os, &t);
-		/* A kernel thread can have a process's memory for a while (io_uring's, vhost's are no such). */
-		if (t.flags & PW_PF_KTHREAD)
-			t.mm = 0;
 		rc = each(ctx, &t);
 		if (rc)
 			return rc;

@@ -180,7 +180,7 @@ static int put_all(struct writer *w, uint64_t mm)
 	return rc;
 }
 
-int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out, struct pw_error *err)
+int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -191,16 +191,14 @@ int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out
 		w->to = open_memstream(&text, &len);
 	if (!w || !w->to) {
 		free(w);
-		return pw_error_set(err, -ENOMEM, "out of memory");
+		return -ENOMEM;
 	}
 	w->os = os;
 	rc = put_all(w, mm);
 	if (fclose(w->to) && !rc)
 		rc = -ENOMEM;
-	if (rc)
-		pw_error_set(err, rc, rc == -ENOMEM ? "out of memory" : "its list of VMAs is broken in this image");
-	else
-		rc = pw_maps_parse(text, len, out, err);
+	if (!rc)
+		rc = pw_maps_parse(text, len, out, NULL);
 	free(text);
 	free(w);
 	return rc;

@@ -10,36 +10,18 @@
 #include "os/foreign.h"
 #include "source/image.h"
 
-#define CR4_LA57 (UINT64_C(1) << 12)
-
-struct image_hints {
-	struct pw_foreign_hints hints;
-	uint64_t cr3[];
-};
-
-static struct image_hints *read_notes(const struct pw_image_notes *notes)
-{
-	struct image_hints *h = calloc(1, sizeof(*h) + notes->ncpus * sizeof(h->cr3[0]));
-
-	if (!h)
-		return NULL;
-	h->hints.vmcoreinfo = notes->vmcoreinfo;
-	h->hints.cr3 = h->cr3;
-	h->hints.ncpus = notes->ncpus;
-	for (size_t i = 0; i < notes->ncpus; i++) {
-		h->cr3[i] = notes->cpu[i].known ? notes->cpu[i].cr3 : PW_PA_NONE;
-		if (notes->cpu[i].known && !h->hints.depth)
-			h->hints.depth = notes->cpu[i].cr4 & CR4_LA57 ? 5 : 4;
-	}
-	return h;
-}
-
 int pw_image_attach(struct pw_target *t, const struct pw_target_opts *opts, struct pw_error *err)
 {
-	struct image_hints *h = read_notes(&pw_image_of(&t->source)->notes);
+	const struct pw_image_notes *notes = &pw_image_of(&t->source)->notes;
+	struct pw_foreign_hints *h = pw_foreign_hints_new(notes->ncpus);
 
-	/* The target frees them with the rest of what it knows. */
-	return h ? pw_foreign_attach(t, opts, &h->hints, err) : pw_error_set(err, -ENOMEM, "out of memory");
+	if (!h)
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	h->vmcoreinfo = notes->vmcoreinfo;
+	for (size_t i = 0; i < notes->ncpus; i++)
+		if (notes->cpu[i].known)
+			pw_foreign_hints_cpu(h, i, notes->cpu[i].cr3, notes->cpu[i].cr4);
+	return pw_foreign_attach(t, opts, h, err);
 }
 
 void pw_image_facts(const struct pw_target *t, struct pw_facts_list *list)
