@@ -8,8 +8,9 @@ import subprocess
 from local import Host
 from test_foreign import processes
 from test_states import HUGE_VMA, Kernel, check_word
-from testing import guest_test
+from testing import guest_test, host_test
 from tool import EVERY_STATE, Mkmaps, number, pagemap, pagewalk, prepare, vmas
+from vm import Guest
 
 OPTIONS = {**EVERY_STATE, "timeout": 600}
 SOME = ("5.10-4", "6.1-5", "6.12-4", "7.2-5")
@@ -124,10 +125,10 @@ def test_memory_that_cannot_be_opened_comes_by_the_monitor(g):
         assert got == want and want
 
 
-@guest_test(kernels=("6.1-4",), fresh=True, allow_log=".", **OPTIONS)
-def test_a_guest_that_dies(g):
-    g.spawn(["crowd", "200", "200"], stdin=None).wait_line(rb"ready", 120)
-    with Host() as h:
+@host_test(timeout=300)
+def test_a_guest_that_dies():
+    with Guest("6.1", 4) as g, Host() as h:
+        g.spawn(["crowd", "200", "200"], stdin=None).wait_line(rb"ready", 120)
         p = subprocess.Popen([h.program("pagewalk"), "vmas", "--all", "-s", source(g)], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         p.stdout.read(1)
