@@ -103,6 +103,23 @@ static int override_paging(struct pw_target *t, unsigned depth, struct pw_error 
 	return 0;
 }
 
+/* Options that say something about a kind of source are for that kind. */
+static int check_options(const struct pw_target_opts *opts, const struct pw_target *t, struct pw_error *err)
+{
+	bool image = pw_image_of(&t->source), guest = pw_qemu_of(&t->source);
+	const char *name = t->source.ops->name;
+
+	if ((opts->ranges || opts->frozen) && !image)
+		return pw_error_set(err, -EINVAL, "--%s is about a memory image, and source %s is none",
+				    opts->ranges ? "ranges" : "frozen", name);
+	if ((opts->root || opts->page_offset || opts->btf) && !image && !guest)
+		return pw_error_set(err, -EINVAL, "--%s is about an image or a guest, and source %s is none",
+				    opts->root ? "root" : opts->page_offset ? "page-offset" : "btf", name);
+	if (opts->stop && !guest)
+		return pw_error_set(err, -EINVAL, "--stop is about a guest, and source %s is none", name);
+	return 0;
+}
+
 int pw_target_open(const struct pw_target_opts *opts, struct pw_target **out, struct pw_error *err)
 {
 	struct pw_target *t = calloc(1, sizeof(*t));
@@ -114,9 +131,8 @@ int pw_target_open(const struct pw_target_opts *opts, struct pw_target **out, st
 		rc = open_auto(t, err);
 	else
 		rc = open_named(opts->source, opts, t, err);
-	if (!rc && (opts->ranges || opts->frozen) && !pw_image_of(&t->source))
-		rc = pw_error_set(err, -EINVAL, "--%s is about a memory image, and source %s is none",
-				  opts->ranges ? "ranges" : "frozen", t->source.ops->name);
+	if (!rc)
+		rc = check_options(opts, t, err);
 	if (!rc && opts->paging && (t->source.ops->caps & PW_CAP_TABLES))
 		rc = override_paging(t, opts->paging, err);
 	if (rc) {
