@@ -13,6 +13,7 @@ static const struct command *const commands[] = {
 	&cmd_translate,
 	&cmd_dump,
 	&cmd_vmas,
+	&cmd_snapshot,
 	&cmd_decode,
 	&cmd_mem,
 	&cmd_kalloc,

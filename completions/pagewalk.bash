@@ -17,6 +17,7 @@ _pagewalk_options() {
 		echo '--all --sort --source --paging --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
+	snapshot) echo '--all --output --user --kernel --source --paging --json --bytes --help -a -o -u -k -s -j -b -h' ;;
 	decode)
 		echo '--level --kernel --maxphyaddr --dialect --paging --json --output --columns --bytes --noheadings --color
 			--help -l -k -j -o -b -n -h'
@@ -93,7 +94,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas decode mem kalloc alloc layout
+		mapfile -t COMPREPLY < <(compgen -W 'doctor ps translate vtop dump vmas snapshot decode mem kalloc alloc layout
 			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi
@@ -134,7 +135,7 @@ _pagewalk() {
 			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
-		translate | vtop | dump | vmas | pagetables | cpu | va2pa | pagemap_dump)
+		translate | vtop | dump | vmas | snapshot | pagetables | cpu | va2pa | pagemap_dump)
 			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
 			;;
 		esac

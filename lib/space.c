@@ -47,7 +47,7 @@ void pw_space_free(struct pw_space *space)
 
 enum pw_consistency pw_space_consistency(const struct pw_space *space, struct pw_range va)
 {
-	enum pw_consistency c = space->source->ops->consistency;
+	enum pw_consistency c = space->source->consistency;
 
 	if (c != PW_LOCKED)
 		return c;

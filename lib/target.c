@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "os/live.h"
+#include "source/snapshot.h"
 #include "source/text.h"
 #include "space.h"
 
@@ -17,6 +18,7 @@ static int try_live(const struct pw_source_ops *ops, const char *arg, struct pw_
 
 	if (rc)
 		return rc;
+	t->source.consistency = ops->consistency;
 	rc = pw_live_attach(t, err);
 	if (rc) {
 		t->source.ops->close(&t->source);
@@ -47,9 +49,12 @@ static int open_file(const char *path, struct pw_target *t, struct pw_error *err
 				    strerror(errno));
 	n = fread(head, 1, sizeof(head), f);
 	fclose(f);
+	if (pw_snapshot_is(head, n))
+		return pw_snapshot_attach(t, path, err);
 	if (!pw_text_is(head, n))
 		return pw_error_set(err, -EINVAL, "%s: not a kind of file that pagewalk knows", path);
 	rc = pw_source_text.open(path, &t->source, err);
+	t->source.consistency = pw_source_text.consistency;
 	return rc ? rc : pw_text_attach(t, err);
 }
 

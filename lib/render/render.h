@@ -10,6 +10,7 @@
 #define PW_RENDER_H
 
 #include <pagewalk/cpu.h>
+#include <pagewalk/joins.h>
 #include <pagewalk/live.h>
 #include <pagewalk/pagewalk.h>
 
@@ -33,19 +34,8 @@ struct pw_rec_head {
 /* Of an answer from a target. */
 static inline enum pw_consistency pw_head_consistency(const struct pw_rec_head *h)
 {
-	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va)
-			: h->target->source.ops->consistency;
+	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va) : h->target->source.consistency;
 }
-
-/* What the running system says beside the tables. */
-struct pw_joins {
-	struct {
-		uint64_t lo, last;
-		unsigned node;
-	} * node; /* NUMA nodes' memory, ascending */
-	size_t nnodes;
-	char swap[32][32]; /* "swap0 (zram)" by type; "" unknown */
-};
 
 /* doctor: one source. */
 struct pw_rec_source {
@@ -165,6 +155,12 @@ struct pw_rec_end {
 	struct pw_walk_stats walk;
 };
 
+/* snapshot: what was written. */
+struct pw_rec_snapshot {
+	const char *file;
+	struct pw_snapshot_sums sums;
+};
+
 struct pw_render;
 
 struct pw_render_ops {
@@ -187,6 +183,7 @@ struct pw_render_ops {
 	void (*region)(struct pw_render *r, const struct pw_rec_region *region);
 	void (*place)(struct pw_render *r, const struct pw_rec_place *place);
 	void (*page)(struct pw_render *r, const struct pw_rec_page *page);
+	void (*snapshot)(struct pw_render *r, const struct pw_rec_snapshot *s);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
@@ -242,6 +239,11 @@ struct pw_render {
  */
 const char *pw_pagetables_next_flag(const struct pw_rec_pagetables *p, size_t *i);
 uint64_t pw_pagetables_flag(const struct pw_rec_pagetables *p, const char *name, enum pw_level level);
+
+#define PW_TIME_TEXT 32
+
+/* A time (seconds since 1970, UTC) by strftime's form; what no calendar has is left in seconds. */
+const char *pw_time_text(uint64_t time, const char *form, char text[PW_TIME_TEXT]);
 
 /* Chooses the columns of view: list NULL means the usual ones. -EINVAL with a text. */
 int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, struct pw_error *err);

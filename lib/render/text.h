@@ -27,8 +27,11 @@ void pw_text_word(struct pw_render *r, const struct pw_rec_word *w);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
 void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);
 void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
+void pw_text_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s);
 void pw_text_page(struct pw_render *r, const struct pw_rec_page *p);
 
+/* "bpf, validated", or "snapshot of bpf, validated, 2026-11-26 02:20:11 UTC" */
+void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c);
 /* What a translation says that leads nowhere. */
 void pw_text_why(struct pw_render *r, const struct pw_translation *t);
 /* "0x1a2f3c1b8" alone: no line where there is none. */
@@ -54,6 +57,10 @@ void pw_text_dash(struct pw_render *r);
 void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_level level, uint64_t alias_va);
 /* "swap0 (zram)", or "swap0" */
 void pw_text_swap(struct pw_render *r, unsigned type);
+
+/* Digits of the highest address that is likely to be shown of a space, and the columns' widths for that. */
+unsigned pw_text_digits(const struct pw_space *space, uint64_t last);
+void pw_text_stream_widths(struct pw_render *r);
 
 /* The table of the view, made when first needed. NULL when out of memory. */
 struct pw_table *pw_text_table(struct pw_render *r);

@@ -138,7 +138,7 @@ static int open_files(struct pw_debugfs *d, struct pw_error *err)
 int pw_debugfs_open(const struct pw_space *space, struct pw_source *out, struct pw_error *err)
 {
 	const struct pw_piece *last = &space->piece[space->npieces - 1];
-	struct pw_source src = { .ops = &pw_source_debugfs };
+	struct pw_source src = { .ops = &pw_source_debugfs, .consistency = PW_VALIDATED };
 	struct pw_debugfs *d;
 	int rc;
 
