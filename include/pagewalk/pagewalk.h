@@ -5,6 +5,7 @@
 
 #include <pagewalk/arch.h>
 #include <pagewalk/cpu.h>
+#include <pagewalk/diff.h>
 #include <pagewalk/error.h>
 #include <pagewalk/joins.h>
 #include <pagewalk/live.h>

@@ -573,6 +573,13 @@ const struct pw_render_ops pw_render_json = {
 	.region = pw_json_region,
 	.place = pw_json_place,
 	.page = pw_json_page,
+	.diff_side = pw_json_diff_side,
+	.diff_pair = pw_json_diff_pair,
+	.diff_lone = pw_json_diff_lone,
+	.change = pw_json_change,
+	.area_change = pw_json_area_change,
+	.diff_unknown = pw_json_diff_unknown,
+	.diff_sums = pw_json_diff_sums,
 	.snapshot = pw_json_snapshot,
 	.end = end,
 };

@@ -155,6 +155,26 @@ struct pw_rec_end {
 	struct pw_walk_stats walk;
 };
 
+/* diff: one side. */
+struct pw_rec_side {
+	const char *name; /* "A", "B" */
+	const char *file; /* NULL: the running system */
+	const struct pw_target *target;
+};
+
+/* diff: one pair of spaces. */
+struct pw_rec_pair {
+	const struct pw_space *a, *b;
+	const char *name; /* in records */
+	const char *what; /* "user half" */
+};
+
+/* diff: a space that only one side has. */
+struct pw_rec_lone {
+	const char *title, *name;
+	const char *side; /* that has it */
+};
+
 /* snapshot: what was written. */
 struct pw_rec_snapshot {
 	const char *file;
@@ -183,6 +203,13 @@ struct pw_render_ops {
 	void (*region)(struct pw_render *r, const struct pw_rec_region *region);
 	void (*place)(struct pw_render *r, const struct pw_rec_place *place);
 	void (*page)(struct pw_render *r, const struct pw_rec_page *page);
+	void (*diff_side)(struct pw_render *r, const struct pw_rec_side *s);
+	void (*diff_pair)(struct pw_render *r, const struct pw_rec_pair *p);
+	void (*diff_lone)(struct pw_render *r, const struct pw_rec_lone *l);
+	void (*change)(struct pw_render *r, const struct pw_change *c);
+	void (*area_change)(struct pw_render *r, const struct pw_area_change *c);
+	void (*diff_unknown)(struct pw_render *r, const struct pw_diff_unknown *u);
+	void (*diff_sums)(struct pw_render *r, const struct pw_diff_sums *s);
 	void (*snapshot)(struct pw_render *r, const struct pw_rec_snapshot *s);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
@@ -208,6 +235,7 @@ enum pw_view {
 	PW_VIEW_PAGETABLES,
 	PW_VIEW_REGIONS,
 	PW_VIEW_PLACES,
+	PW_VIEW_DIFF,
 	PW_VIEW_ALLOC,   /* "VA=0x... -> PA=0x..." */
 	PW_VIEW_ADDRESS, /* the physical address and nothing else */
 	PW_VIEW_PAGEMAP, /* one word of /proc/PID/pagemap a line */

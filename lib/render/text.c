@@ -13,11 +13,20 @@ static const struct {
 	const struct pw_column *col;
 	const size_t *n;
 } views[PW_NVIEWS] = {
-	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),         VIEW(PW_VIEW_TREE, tree),
-	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),           VIEW(PW_VIEW_PROCESSES, process),
-	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source),        VIEW(PW_VIEW_DECODE, decode),
-	VIEW(PW_VIEW_KPAGES, kpage),   VIEW(PW_VIEW_PAGETABLES, pagetables), VIEW(PW_VIEW_REGIONS, region),
+	VIEW(PW_VIEW_RUNS, run),
+	VIEW(PW_VIEW_ENTRIES, entry),
+	VIEW(PW_VIEW_TREE, tree),
+	VIEW(PW_VIEW_TRANSLATE, path),
+	VIEW(PW_VIEW_BRIEF, brief),
+	VIEW(PW_VIEW_PROCESSES, process),
+	VIEW(PW_VIEW_VMAS, vma),
+	VIEW(PW_VIEW_SOURCES, source),
+	VIEW(PW_VIEW_DECODE, decode),
+	VIEW(PW_VIEW_KPAGES, kpage),
+	VIEW(PW_VIEW_PAGETABLES, pagetables),
+	VIEW(PW_VIEW_REGIONS, region),
 	VIEW(PW_VIEW_PLACES, place),
+	VIEW(PW_VIEW_DIFF, diff),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -317,7 +326,7 @@ static bool streams(enum pw_view view)
 static bool has_title(enum pw_view view)
 {
 	return view != PW_VIEW_PROCESSES && view != PW_VIEW_SOURCES && view != PW_VIEW_ALLOC &&
-	       view != PW_VIEW_ADDRESS && view != PW_VIEW_PAGEMAP && view != PW_VIEW_PLACES;
+	       view != PW_VIEW_ADDRESS && view != PW_VIEW_PAGEMAP && view != PW_VIEW_PLACES && view != PW_VIEW_DIFF;
 }
 
 static void begin(struct pw_render *r)
@@ -599,6 +608,13 @@ const struct pw_render_ops pw_render_text = {
 	.region = region,
 	.place = place,
 	.page = pw_text_page,
+	.diff_side = pw_text_diff_side,
+	.diff_pair = pw_text_diff_pair,
+	.diff_lone = pw_text_diff_lone,
+	.change = pw_text_change,
+	.area_change = pw_text_area_change,
+	.diff_unknown = pw_text_diff_unknown,
+	.diff_sums = pw_text_diff_sums,
 	.snapshot = pw_text_snapshot,
 	.end = end,
 };

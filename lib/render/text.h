@@ -8,10 +8,10 @@
 /* Column tables, by view. */
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
-	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[];
+	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_diff_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
-	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns;
+	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_diff_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -27,6 +27,13 @@ void pw_text_word(struct pw_render *r, const struct pw_rec_word *w);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
 void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);
 void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
+void pw_text_diff_side(struct pw_render *r, const struct pw_rec_side *s);
+void pw_text_diff_pair(struct pw_render *r, const struct pw_rec_pair *p);
+void pw_text_diff_lone(struct pw_render *r, const struct pw_rec_lone *l);
+void pw_text_change(struct pw_render *r, const struct pw_change *c);
+void pw_text_area_change(struct pw_render *r, const struct pw_area_change *c);
+void pw_text_diff_unknown(struct pw_render *r, const struct pw_diff_unknown *u);
+void pw_text_diff_sums(struct pw_render *r, const struct pw_diff_sums *s);
 void pw_text_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s);
 void pw_text_page(struct pw_render *r, const struct pw_rec_page *p);
 

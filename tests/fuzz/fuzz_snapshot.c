@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <pagewalk/diff.h>
 #include <pagewalk/runs.h>
 #include <pagewalk/snapshot.h>
 
