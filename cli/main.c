@@ -14,6 +14,8 @@ static const struct command *const commands[] = {
 	&cmd_translate,
 	&cmd_dump,
 	&cmd_vmas,
+	&cmd_snapshot,
+	&cmd_diff,
 	&cmd_decode,
 	&cmd_mem,
 	&cmd_kalloc,

@@ -12,7 +12,7 @@
 #include <pagewalk/error.h>
 
 struct args {
-	const char *source, *output, *columns, *sort, *level, *dialect, *input, *max_level, *block, *amount;
+	const char *source, *output, *columns, *sort, *level, *dialect, *input, *max_level, *block, *amount, *interval;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;

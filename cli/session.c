@@ -199,15 +199,15 @@ static const struct pw_piece *kernel_piece(const struct pw_space *space)
 	return NULL;
 }
 
-void session_regions(struct session *s, struct pw_space *space)
+void regions_join(struct pw_target *t, struct pw_space *kernel_space, struct pw_space *space)
 {
 	const struct pw_select kernel = { .kind = PW_SELECT_KERNEL };
 	const struct pw_piece *piece = kernel_piece(space);
-	struct pw_areas *areas = &space->areas, *regions = &s->regions.areas;
+	struct pw_areas *areas = &space->areas, *regions = &kernel_space->areas;
 	struct pw_area *v;
 	size_t n = areas->n;
 
-	if (!piece || !space->pid || regions->v || pw_target_space(s->target, &kernel, &s->regions, NULL))
+	if (!piece || !space->pid || (!regions->v && pw_target_space(t, &kernel, kernel_space, NULL)))
 		return;
 	/* What a process has up there ([vsyscall]) gives way: areas are disjoint. */
 	while (n && areas->v[n - 1].last >= piece->va.lo)
@@ -218,6 +218,12 @@ void session_regions(struct session *s, struct pw_space *space)
 	memcpy(v + n, regions->v, regions->n * sizeof(*v));
 	areas->v = v;
 	areas->n = n + regions->n;
+}
+
+void session_regions(struct session *s, struct pw_space *space)
+{
+	if (!s->regions.areas.v)
+		regions_join(s->target, &s->regions, space);
 }
 
 static int open_output(struct session *s)
@@ -243,7 +249,9 @@ int session_begin(struct session *s, const struct pw_rec_head *head)
 		return rc;
 	s->render.head = *head;
 	s->render.head.target = s->target;
-	s->render.head.joins = &s->joins;
+	s->render.head.joins = pw_snapshot_joins(s->target);
+	if (!s->render.head.joins)
+		s->render.head.joins = &s->joins;
 	s->render.ops->begin(&s->render);
 	return 0;
 }

@@ -48,7 +48,10 @@ int session_target(struct session *s);
 /* A TARGET's space. 0 or a status, after a complaint. */
 int session_space(struct session *s, const char *text, struct pw_space *space);
 
-/* Names the kernel's regions in a process's space, as far as they are known. */
+/* Names the kernel's regions in a process's space, as far as they are known; kernel: that of t, opened when it is not yet. */
+void regions_join(struct pw_target *t, struct pw_space *kernel, struct pw_space *space);
+
+/* The same for the only space of a session. */
 void session_regions(struct session *s, struct pw_space *space);
 
 /* Starts output: the head of what follows. 0 or a status. */

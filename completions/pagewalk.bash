@@ -21,6 +21,14 @@ _pagewalk_options() {
 		echo '--all --sort --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
+	snapshot)
+		echo '--all --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help
+			-a -o -u -k -s -j -b -h'
+		;;
+	diff)
+		echo '--interval --count --exact --user --kernel --source --json --output --columns --bytes --noheadings --color --help
+			-i -c -x -u -k -s -j -o -b -n -h'
+		;;
 	decode)
 		echo '--level --kernel --maxphyaddr --dialect --paging --json --output --columns --bytes --noheadings --color
 			--help -l -k -j -o -b -n -h'
@@ -56,6 +64,7 @@ _pagewalk_columns() {
 	translate | vtop) echo 'va pa size perm verdict name' ;;
 	dump) echo 'range size perm pages accessed dirty phys name va end kind level pagesize pa bits vma path' ;;
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
+	diff) echo 'range size change pages pieces before after name va end pa-before pa-after path' ;;
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
 	pagetables) echo 'index pa flags va level slot raw kind size perm' ;;
@@ -98,12 +107,17 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas decode mem kalloc alloc layout
+		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas snapshot diff decode mem kalloc alloc layout
 			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
-	-o | --output | -i | --input)
+	-i | --interval)
+		[ "$cmd" = diff ] && return
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	-o | --output | --input)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -139,7 +153,8 @@ _pagewalk() {
 			[ "$COMP_CWORD" -eq 2 ] || words=$(_pagewalk_targets)
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
-		translate | vtop | dump | vmas | pagetables | cpu | va2pa | pagemap_dump)
+		diff) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur"; compgen -f -- "$cur") ;;
+		translate | vtop | dump | vmas | snapshot | pagetables | cpu | va2pa | pagemap_dump)
 			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
 			;;
 		esac

@@ -10,6 +10,7 @@
 #include "os/live.h"
 #include "source/image.h"
 #include "source/qemu.h"
+#include "source/snapshot.h"
 #include "source/text.h"
 #include "space.h"
 
@@ -73,6 +74,8 @@ static int open_file(const char *path, const struct pw_target_opts *opts, struct
 				    strerror(errno));
 	n = fread(head, 1, sizeof(head), f);
 	fclose(f);
+	if (pw_snapshot_is(head, n))
+		return pw_snapshot_attach(t, path, err);
 	if (!pw_text_is(head, n))
 		return open_image(path, false, opts, t, err);
 	rc = pw_source_open(&pw_source_text, path, &t->source, err);

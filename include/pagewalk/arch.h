@@ -200,4 +200,18 @@ static inline uint64_t pw_index(const struct pw_mode_level *lv, uint64_t va)
 	return (va >> lv->shift) & ((UINT64_C(1) << lv->bits) - 1);
 }
 
+/*
+ * Whether a soft entry's swap type is that of a swap area: the highest types are migration, hwpoison, device memory
+ * and markers, how many depends on the kernel's configuration, at most nine (include/linux/swap.h, MAX_SWAPFILES).
+ */
+static inline bool pw_is_swap_type(unsigned type)
+{
+	return type < 32 - 9;
+}
+
+static inline bool pw_is_swap(const struct pw_entry *e)
+{
+	return e->has_swap && pw_is_swap_type(e->swap_type);
+}
+
 #endif

@@ -5,10 +5,13 @@
 
 #include <pagewalk/arch.h>
 #include <pagewalk/cpu.h>
+#include <pagewalk/diff.h>
 #include <pagewalk/error.h>
+#include <pagewalk/joins.h>
 #include <pagewalk/live.h>
 #include <pagewalk/mem.h>
 #include <pagewalk/runs.h>
+#include <pagewalk/snapshot.h>
 #include <pagewalk/source.h>
 #include <pagewalk/space.h>
 #include <pagewalk/target.h>

@@ -89,12 +89,20 @@ struct pw_facts {
 	uint64_t struct_page;  /* bytes of a struct page; 0 when not known */
 };
 
+/* Of a snapshot: what it is one of. */
+struct pw_taken {
+	char source[24];  /* the source's name then: "bpf" */
+	char version[24]; /* of the pagewalk that took it */
+	uint64_t time;    /* seconds since 1970 */
+};
+
 struct pw_target {
 	struct pw_source source;
 	const struct pw_os_ops *os;
 	void *os_priv;
 	struct pw_mmu mmu[2]; /* by enum pw_half */
 	struct pw_facts facts;
+	const struct pw_taken *taken; /* NULL: no snapshot */
 };
 
 struct pw_target_opts {

@@ -19,20 +19,6 @@ void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_e
 /* "attrs":[...] alone. */
 void pw_json_attrs(struct pw_json *j, const struct pw_mmu *mmu, uint64_t attrs);
 
-/*
- * Whether a soft entry's swap type is that of a swap area: the highest types are migration, hwpoison, device memory
- * and markers, how many depends on the kernel's configuration, at most nine (include/linux/swap.h, MAX_SWAPFILES).
- */
-static inline bool pw_is_swap_type(unsigned type)
-{
-	return type < 32 - 9;
-}
-
-static inline bool pw_is_swap(const struct pw_entry *e)
-{
-	return e->has_swap && pw_is_swap_type(e->swap_type);
-}
-
 /* NULL when the entry has none. */
 const char *pw_memtype_name(const struct pw_mmu *mmu, const struct pw_entry *e);
 

@@ -3,6 +3,7 @@
 #include "bits.h"
 #include "entry.h"
 #include "json_origin.h"
+#include "json_snapshot.h"
 
 static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
 {
@@ -43,6 +44,8 @@ static void begin(struct pw_render *r)
 		pw_json_str(&j, "source", h->by ? h->by : h->target ? h->target->source.ops->name : NULL);
 		pw_json_str(&j, "consistency",
 			    h->target && !h->by ? pw_consistency_name(pw_head_consistency(h)) : NULL);
+		if (h->target && h->target->taken)
+			pw_json_taken(&j, h->target->taken);
 		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
 		pw_json_str(&j, "mode", mmu && mmu->mode ? mmu->mode->name : NULL);
 		pw_json_str(&j, "system", h->target ? h->target->facts.system : NULL);
@@ -484,7 +487,6 @@ static void pagetables(struct pw_render *r, const struct pw_rec_pagetables *p)
 		pagetables_flag(r, p, name);
 }
 
-
 static void cpu(struct pw_render *r, const struct pw_cpu *c)
 {
 	static const char *const keys[] = { "cr0", "cr3", "cr4", "efer" };
@@ -587,5 +589,13 @@ const struct pw_render_ops pw_render_json = {
 	.region = pw_json_region,
 	.place = pw_json_place,
 	.page = pw_json_page,
+	.diff_side = pw_json_diff_side,
+	.diff_pair = pw_json_diff_pair,
+	.diff_lone = pw_json_diff_lone,
+	.change = pw_json_change,
+	.area_change = pw_json_area_change,
+	.diff_unknown = pw_json_diff_unknown,
+	.diff_sums = pw_json_diff_sums,
+	.snapshot = pw_json_snapshot,
 	.end = end,
 };

@@ -10,6 +10,7 @@
 #define PW_RENDER_H
 
 #include <pagewalk/cpu.h>
+#include <pagewalk/joins.h>
 #include <pagewalk/live.h>
 #include <pagewalk/pagewalk.h>
 
@@ -35,16 +36,6 @@ static inline enum pw_consistency pw_head_consistency(const struct pw_rec_head *
 {
 	return h->space ? pw_space_consistency(h->space, h->read ? *h->read : h->va) : h->target->source.consistency;
 }
-
-/* What the running system says beside the tables. */
-struct pw_joins {
-	struct {
-		uint64_t lo, last;
-		unsigned node;
-	} * node; /* NUMA nodes' memory, ascending */
-	size_t nnodes;
-	char swap[32][32]; /* "swap0 (zram)" by type; "" unknown */
-};
 
 /* doctor: one source. */
 struct pw_rec_source {
@@ -164,6 +155,32 @@ struct pw_rec_end {
 	struct pw_walk_stats walk;
 };
 
+/* diff: one side. */
+struct pw_rec_side {
+	const char *name; /* "A", "B" */
+	const char *file; /* NULL: the running system */
+	const struct pw_target *target;
+};
+
+/* diff: one pair of spaces. */
+struct pw_rec_pair {
+	const struct pw_space *a, *b;
+	const char *name; /* in records */
+	const char *what; /* "user half" */
+};
+
+/* diff: a space that only one side has. */
+struct pw_rec_lone {
+	const char *title, *name;
+	const char *side; /* that has it */
+};
+
+/* snapshot: what was written. */
+struct pw_rec_snapshot {
+	const char *file;
+	struct pw_snapshot_sums sums;
+};
+
 struct pw_render;
 
 struct pw_render_ops {
@@ -187,6 +204,14 @@ struct pw_render_ops {
 	void (*region)(struct pw_render *r, const struct pw_rec_region *region);
 	void (*place)(struct pw_render *r, const struct pw_rec_place *place);
 	void (*page)(struct pw_render *r, const struct pw_rec_page *page);
+	void (*diff_side)(struct pw_render *r, const struct pw_rec_side *s);
+	void (*diff_pair)(struct pw_render *r, const struct pw_rec_pair *p);
+	void (*diff_lone)(struct pw_render *r, const struct pw_rec_lone *l);
+	void (*change)(struct pw_render *r, const struct pw_change *c);
+	void (*area_change)(struct pw_render *r, const struct pw_area_change *c);
+	void (*diff_unknown)(struct pw_render *r, const struct pw_diff_unknown *u);
+	void (*diff_sums)(struct pw_render *r, const struct pw_diff_sums *s);
+	void (*snapshot)(struct pw_render *r, const struct pw_rec_snapshot *s);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
@@ -212,6 +237,7 @@ enum pw_view {
 	PW_VIEW_PAGETABLES,
 	PW_VIEW_REGIONS,
 	PW_VIEW_PLACES,
+	PW_VIEW_DIFF,
 	PW_VIEW_ALLOC,   /* "VA=0x... -> PA=0x..." */
 	PW_VIEW_ADDRESS, /* the physical address and nothing else */
 	PW_VIEW_PAGEMAP, /* one word of /proc/PID/pagemap a line */
@@ -243,6 +269,11 @@ struct pw_render {
  */
 const char *pw_pagetables_next_flag(const struct pw_rec_pagetables *p, size_t *i);
 uint64_t pw_pagetables_flag(const struct pw_rec_pagetables *p, const char *name, enum pw_level level);
+
+#define PW_TIME_TEXT 32
+
+/* A time (seconds since 1970, UTC) by strftime's form; what no calendar has is left in seconds. */
+const char *pw_time_text(uint64_t time, const char *form, char text[PW_TIME_TEXT]);
 
 /* Chooses the columns of view: list NULL means the usual ones. -EINVAL with a text. */
 int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, struct pw_error *err);

@@ -13,11 +13,21 @@ static const struct {
 	const struct pw_column *col;
 	const size_t *n;
 } views[PW_NVIEWS] = {
-	VIEW(PW_VIEW_RUNS, run),       VIEW(PW_VIEW_ENTRIES, entry),         VIEW(PW_VIEW_TREE, tree),
-	VIEW(PW_VIEW_TRANSLATE, path), VIEW(PW_VIEW_BRIEF, brief),           VIEW(PW_VIEW_PROCESSES, process),
-	VIEW(PW_VIEW_VMAS, vma),       VIEW(PW_VIEW_SOURCES, source),        VIEW(PW_VIEW_DECODE, decode),
-	VIEW(PW_VIEW_KPAGES, kpage),   VIEW(PW_VIEW_PAGETABLES, pagetables), VIEW(PW_VIEW_REGIONS, region),
-	VIEW(PW_VIEW_PLACES, place),   VIEW(PW_VIEW_FACTS, fact),
+	VIEW(PW_VIEW_RUNS, run),
+	VIEW(PW_VIEW_ENTRIES, entry),
+	VIEW(PW_VIEW_TREE, tree),
+	VIEW(PW_VIEW_TRANSLATE, path),
+	VIEW(PW_VIEW_BRIEF, brief),
+	VIEW(PW_VIEW_PROCESSES, process),
+	VIEW(PW_VIEW_VMAS, vma),
+	VIEW(PW_VIEW_SOURCES, source),
+	VIEW(PW_VIEW_DECODE, decode),
+	VIEW(PW_VIEW_KPAGES, kpage),
+	VIEW(PW_VIEW_PAGETABLES, pagetables),
+	VIEW(PW_VIEW_REGIONS, region),
+	VIEW(PW_VIEW_PLACES, place),
+	VIEW(PW_VIEW_DIFF, diff),
+	VIEW(PW_VIEW_FACTS, fact),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -214,6 +224,24 @@ static void out_arch(struct pw_render *r)
 	pw_out_str(r->out, mmu->mode->name);
 }
 
+void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c)
+{
+	char when[PW_TIME_TEXT];
+
+	if (t->taken) {
+		pw_out_str(o, "snapshot of ");
+		pw_out_name(o, t->taken->source);
+	} else {
+		pw_out_str(o, t->source.ops->name);
+	}
+	pw_out_str(o, ", ");
+	pw_out_str(o, pw_consistency_name(c));
+	if (!t->taken)
+		return;
+	pw_out_str(o, ", ");
+	pw_out_str(o, pw_time_text(t->taken->time, "%Y-%m-%d %H:%M:%S UTC", when));
+}
+
 static void out_title(struct pw_render *r)
 {
 	const struct pw_rec_head *h = &r->head;
@@ -232,9 +260,7 @@ static void out_title(struct pw_render *r)
 	}
 	out_arch(r);
 	pw_out_str(o, "  ");
-	pw_out_str(o, h->target->source.ops->name);
-	pw_out_str(o, ", ");
-	pw_out_str(o, pw_consistency_name(pw_head_consistency(h)));
+	pw_text_source(o, h->target, pw_head_consistency(h));
 	pw_out_char(o, '\n');
 }
 
@@ -260,14 +286,12 @@ static void out_offline_title(struct pw_render *r)
 	pw_out_char(r->out, '\n');
 }
 
-/* Digits of the highest address that is likely to be shown. */
-static unsigned digits_of(const struct pw_rec_head *h)
+unsigned pw_text_digits(const struct pw_space *space, uint64_t last)
 {
-	const struct pw_space *space = h->space;
 	uint64_t top = 0;
 
 	for (size_t i = 0; space && i < space->npieces; i++)
-		if (space->piece[i].va.last >> 63 && space->piece[i].va.lo <= h->va.last)
+		if (space->piece[i].va.last >> 63 && space->piece[i].va.lo <= last)
 			return 16;
 	if (space && space->npieces)
 		top = space->piece[0].va.last;
@@ -280,7 +304,7 @@ static unsigned digits_of(const struct pw_rec_head *h)
 	return top >> 56 ? 16 : top >> 48 ? 14 : 12;
 }
 
-static void set_stream_widths(struct pw_render *r)
+void pw_text_stream_widths(struct pw_render *r)
 {
 	struct pw_columns *c = &r->columns;
 
@@ -303,7 +327,7 @@ static bool streams(enum pw_view view)
 static bool has_title(enum pw_view view)
 {
 	return view != PW_VIEW_PROCESSES && view != PW_VIEW_SOURCES && view != PW_VIEW_FACTS && view != PW_VIEW_ALLOC &&
-	       view != PW_VIEW_ADDRESS && view != PW_VIEW_PAGEMAP && view != PW_VIEW_PLACES;
+	       view != PW_VIEW_ADDRESS && view != PW_VIEW_PAGEMAP && view != PW_VIEW_PLACES && view != PW_VIEW_DIFF;
 }
 
 static void begin(struct pw_render *r)
@@ -311,7 +335,9 @@ static void begin(struct pw_render *r)
 	pw_out_room(r->out, PW_OUT_ROW);
 	r->area = NULL;
 	r->hidden = r->between = false;
-	r->va_digits = r->view == PW_VIEW_TRANSLATE ? 8 : digits_of(&r->head); /* 8: as /proc/PID/maps pads */
+	r->va_digits = r->view == PW_VIEW_TRANSLATE
+			       ? 8
+			       : pw_text_digits(r->head.space, r->head.va.last); /* 8: as /proc/PID/maps pads */
 	if (r->view == PW_VIEW_REGIONS || r->view == PW_VIEW_PLACES)
 		r->va_digits = 16;
 	if (r->head.by && !r->noheadings)
@@ -321,7 +347,7 @@ static void begin(struct pw_render *r)
 	if (r->head.mmu && !r->noheadings)
 		out_offline_title(r);
 	if (streams(r->view)) {
-		set_stream_widths(r);
+		pw_text_stream_widths(r);
 		pw_row_head(r);
 	}
 	if (r->view == PW_VIEW_PAGEMAP && !r->noheadings)
@@ -589,5 +615,13 @@ const struct pw_render_ops pw_render_text = {
 	.region = region,
 	.place = place,
 	.page = pw_text_page,
+	.diff_side = pw_text_diff_side,
+	.diff_pair = pw_text_diff_pair,
+	.diff_lone = pw_text_diff_lone,
+	.change = pw_text_change,
+	.area_change = pw_text_area_change,
+	.diff_unknown = pw_text_diff_unknown,
+	.diff_sums = pw_text_diff_sums,
+	.snapshot = pw_text_snapshot,
 	.end = end,
 };

@@ -8,10 +8,11 @@
 /* Column tables, by view. */
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
-	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_fact_columns[];
+	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_diff_columns[],
+	pw_fact_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
-	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_fact_ncolumns;
+	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_diff_ncolumns, pw_fact_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -27,8 +28,18 @@ void pw_text_word(struct pw_render *r, const struct pw_rec_word *w);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
 void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);
 void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
+void pw_text_diff_side(struct pw_render *r, const struct pw_rec_side *s);
+void pw_text_diff_pair(struct pw_render *r, const struct pw_rec_pair *p);
+void pw_text_diff_lone(struct pw_render *r, const struct pw_rec_lone *l);
+void pw_text_change(struct pw_render *r, const struct pw_change *c);
+void pw_text_area_change(struct pw_render *r, const struct pw_area_change *c);
+void pw_text_diff_unknown(struct pw_render *r, const struct pw_diff_unknown *u);
+void pw_text_diff_sums(struct pw_render *r, const struct pw_diff_sums *s);
+void pw_text_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s);
 void pw_text_page(struct pw_render *r, const struct pw_rec_page *p);
 
+/* "bpf, validated", or "snapshot of bpf, validated, 2026-11-26 02:20:11 UTC" */
+void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c);
 /* What a translation says that leads nowhere. */
 void pw_text_why(struct pw_render *r, const struct pw_translation *t);
 /* "0x1a2f3c1b8" alone: no line where there is none. */
@@ -54,6 +65,10 @@ void pw_text_dash(struct pw_render *r);
 void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_level level, uint64_t alias_va);
 /* "swap0 (zram)", or "swap0" */
 void pw_text_swap(struct pw_render *r, unsigned type);
+
+/* Digits of the highest address that is likely to be shown of a space, and the columns' widths for that. */
+unsigned pw_text_digits(const struct pw_space *space, uint64_t last);
+void pw_text_stream_widths(struct pw_render *r);
 
 /* The table of the view, made when first needed. NULL when out of memory. */
 struct pw_table *pw_text_table(struct pw_render *r);
