@@ -117,7 +117,10 @@ static int check_options(const struct pw_target_opts *opts, const struct pw_targ
 				    opts->ranges ? "ranges" : "frozen", name);
 	if ((opts->root || opts->page_offset || opts->btf) && !image && !guest)
 		return pw_error_set(err, -EINVAL, "--%s is about an image or a guest, and source %s is none",
-				    opts->root ? "root" : opts->page_offset ? "page-offset" : "btf", name);
+				    opts->root          ? "root"
+				    : opts->page_offset ? "page-offset"
+							: "btf",
+				    name);
 	if (opts->stop && !guest)
 		return pw_error_set(err, -EINVAL, "--stop is about a guest, and source %s is none", name);
 	return 0;

@@ -107,7 +107,8 @@ struct pw_source_ops {
 struct pw_source {
 	const struct pw_source_ops *ops;
 	void *priv;
-	enum pw_consistency consistency; /* of what is read from this one: ops->consistency, unless a file says otherwise */
+	/* Of what is read from this one: ops->consistency, unless a file says otherwise. */
+	enum pw_consistency consistency;
 };
 
 extern const struct pw_source_ops pw_source_kmod;

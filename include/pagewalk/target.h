@@ -107,7 +107,7 @@ struct pw_target {
 
 struct pw_target_opts {
 	size_t size;        /* sizeof(struct pw_target_opts) */
-	const char *source; /* -s: NULL or "auto", a source's name, "NAME:ARG", or a file, "raw:FILE", or "qemu:SOCKET" */
+	const char *source; /* -s: NULL or "auto", a source's name, "NAME:ARG", a file, "raw:FILE", "qemu:SOCKET" */
 	unsigned paging;    /* 0, or 4 or 5: overrides what was found */
 	const char *ranges; /* of a raw image: "LO-HI,..." in hexadecimal, or a file as /proc/iomem; NULL: none */
 	bool frozen;        /* of an image: the system is known to have stood still */

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <pagewalk/snapshot.h>
 
+#include "facts.h"
 #include "os/pack_space.h"
 #include "source/snapshot.h"
 
@@ -234,6 +236,19 @@ static const char *snapshot_how(struct pw_target *t, enum pw_fact_id id, enum pw
 	return "written down when the snapshot was taken";
 }
 
+static void snapshot_facts(struct pw_target *t, struct pw_facts_list *list)
+{
+	char text[32];
+	time_t at = (time_t)t->taken->time;
+	struct tm tm;
+
+	if (!gmtime_r(&at, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm))
+		text[0] = 0;
+	pw_fact_add(list, "snapshot-of", PW_SURE_CERTAIN, "written down in it", "%s", t->taken->source);
+	pw_fact_add(list, "taken", PW_SURE_CERTAIN, "written down in it", "%s, by pagewalk %s", text,
+		    t->taken->version);
+}
+
 static const struct pw_os_ops snapshot_os = {
 	.name = "snapshot",
 	.processes = snapshot_processes,
@@ -241,6 +256,7 @@ static const struct pw_os_ops snapshot_os = {
 	.kernel_space = snapshot_kernel_space,
 	.layout = snapshot_layout,
 	.how = snapshot_how,
+	.facts = snapshot_facts,
 	.close = snapshot_os_close,
 };
 

@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PAGEWALK = ""
 WHERE = ""
 # They need memory, or a live system.
-OTHERS = ("mem ", "alloc", "kalloc", "dev_mem", "pagemap_dump", "doctor", "snapshot", "diff")
+OTHERS = ("mem ", "alloc", "kalloc", "dev_mem", "pagemap_dump", "doctor", "snapshot", "diff", "info")
 
 
 def run(*args, env=None, **more):
