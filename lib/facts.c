@@ -100,6 +100,8 @@ int pw_target_facts(struct pw_target *t, struct pw_facts_list *list, struct pw_e
 	const struct pw_facts *f = &t->facts;
 
 	*list = (struct pw_facts_list){ 0 };
+	if (t->os->look)
+		t->os->look(t);
 	pw_fact_add(list, "source", PW_SURE_CERTAIN, "", "%s", t->source.ops->name);
 	pw_image_facts(t, list);
 	pw_fact_add(list, "consistency", PW_SURE_CERTAIN, "", "%s", pw_consistency_name(t->source.consistency));

@@ -299,7 +299,10 @@ static int open_root(struct pw_target *t, uint64_t root, struct pw_space *space,
 		return pw_error_set(err, -EOPNOTSUPP, "source %s has no tables: a root cannot be walked with it",
 				    t->source.ops->name);
 	/* The low bits of a CR3 value are flags or the PCID. */
-	pw_space_of_root(t, root & UINT64_C(0x000ffffffffff000), space);
+	root &= UINT64_C(0x000ffffffffff000);
+	if (t->os->use_root)
+		t->os->use_root(t, root);
+	pw_space_of_root(t, root, space);
 	return 0;
 }
 

@@ -67,6 +67,10 @@ struct pw_os_ops {
 	int (*kernel_space)(struct pw_target *t, struct pw_space *space, struct pw_error *err);
 	/* Physical address of the pgd that CPU n uses now. NULL: not known to this OS. */
 	int (*cpu_root)(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err);
+	/* A root that is about to be walked, from which something may be learned first. May be NULL. */
+	void (*use_root)(struct pw_target *t, uint64_t root);
+	/* Finds out all that can be known, before how and facts are asked. May be NULL. */
+	void (*look)(struct pw_target *t);
 	/* All 64 bits of addresses as areas without gaps; see pw_target_layout(). NULL: not known to this OS. */
 	int (*layout)(struct pw_target *t, struct pw_areas *out, struct pw_error *err);
 	/* A symbol's address, NULL or -ENOENT where symbols are not readable. */

@@ -17,11 +17,20 @@
 #define ATTEMPTS     8  /* at what changes while it is looked at */
 #define SAMPLE       16 /* processes that are looked at for evidence */
 
-/* 0, or why there is nothing of the kernel to look at. */
-static int need_kernel(const struct pw_target *t, struct pw_error *err)
-{
-	const struct pw_foreign_os *os = t->os_priv;
+static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, bool everywhere);
+static void fill_nothing(struct pw_target *t, struct pw_foreign_os *os);
 
+/* 0, or why there is nothing of the kernel to look at. Searches all of memory for it the first time. */
+static int need_kernel(struct pw_target *t, struct pw_error *err)
+{
+	struct pw_foreign_os *os = t->os_priv;
+
+	if (os->pending) {
+		os->pending = false;
+		os->why.code = find_kernel(t, os, true);
+		if (os->why.code && !os->half.nextents)
+			fill_nothing(t, os);
+	}
 	return os->why.code ? pw_error_set(err, os->why.code, "%s", os->why.text) : 0;
 }
 
@@ -29,6 +38,20 @@ static int need_kernel(const struct pw_target *t, struct pw_error *err)
 static unsigned attempts(const struct pw_target *t)
 {
 	return t->source.consistency == PW_VALIDATED ? ATTEMPTS : 1;
+}
+
+static void fill_facts(struct pw_target *t, struct pw_foreign_os *os);
+
+/* The kernel was found by a CPU's root; where its regions are is told by VMCOREINFO. */
+static void need_vmcoreinfo(struct pw_target *t)
+{
+	struct pw_foreign_os *os = t->os_priv;
+
+	if (os->searched || os->k.info.text)
+		return;
+	os->searched = true;
+	pw_foreign_vmcoreinfo(os);
+	fill_facts(t, os);
 }
 
 /* -------- processes -------- */
@@ -278,6 +301,8 @@ static int foreign_kernel_space(struct pw_target *t, struct pw_space *space, str
 	int rc = need_kernel(t, err);
 
 	if (!rc)
+		need_vmcoreinfo(t);
+	if (!rc)
 		rc = pw_regions(t, &os->k, &space->areas, err);
 	if (!rc)
 		pw_space_of_kernel(t, space);
@@ -289,6 +314,8 @@ static int foreign_layout(struct pw_target *t, struct pw_areas *out, struct pw_e
 	struct pw_foreign_os *os = t->os_priv;
 	int rc = need_kernel(t, err);
 
+	if (!rc)
+		need_vmcoreinfo(t);
 	return rc ? rc : pw_layout_exact(t, &os->k, out, err);
 }
 
@@ -388,6 +415,13 @@ static const char *foreign_how(struct pw_target *t, enum pw_fact_id id, enum pw_
 		break;
 	}
 	return "";
+}
+
+/* All that can be known, for info. */
+static void foreign_look(struct pw_target *t)
+{
+	if (!need_kernel(t, NULL))
+		need_vmcoreinfo(t);
 }
 
 static int count_task(void *ctx, const struct pw_foreign_task *task)
@@ -514,24 +548,22 @@ static void fill_facts(struct pw_target *t, struct pw_foreign_os *os)
 	pw_vmcoreinfo_get(os->k.info.text, "SIZE(page)", 10, &t->facts.struct_page);
 }
 
-/* All of it in order; what was filled in when it fails stays. */
-static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, struct pw_error *err)
+/* What follows from the kernel's half. What was filled in when it fails stays. */
+static int know_kernel(struct pw_target *t, struct pw_foreign_os *os)
 {
 	struct evidence e = { .os = os };
 	struct pw_mmu mmu;
-	int rc = pw_foreign_find(os, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	fill_facts(t, os);
 	fill_mmu(t, os, 0);
 	mmu = t->mmu[PW_HALF_KERNEL];
 	pw_kmem_init(&os->mem, &t->source, &mmu, os->half.root, os->ranges, os->nranges);
 	os->k.mem = &os->mem;
 	if (make_ram(os))
-		return pw_error_set(err, -ENOMEM, "out of memory");
+		return pw_error_set(&os->why, -ENOMEM, "out of memory");
 	os->k.ram = &os->ram;
-	rc = pw_foreign_kernel(os, err);
+	rc = pw_foreign_kernel(os, &os->why);
 	if (rc)
 		return rc;
 	pw_foreign_tasks(os, look_at_task, &e);
@@ -542,11 +574,29 @@ static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, struct pw_
 	return 0;
 }
 
+static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, bool everywhere)
+{
+	int rc = pw_foreign_find(os, everywhere, &os->why);
+
+	return rc ? rc : know_kernel(t, os);
+}
+
+/* A root to be looked at says how many levels there are, if it is one of Linux. */
+static void foreign_use_root(struct pw_target *t, uint64_t root)
+{
+	struct pw_foreign_os *os = t->os_priv;
+
+	if (!os->pending || !pw_foreign_find_as(os, root))
+		return;
+	os->pending = false;
+	os->why.code = know_kernel(t, os);
+}
+
 /* What there is without a kernel. */
 static void fill_nothing(struct pw_target *t, struct pw_foreign_os *os)
 {
-	os->half.depth = os->opts->paging ? os->opts->paging : os->hints->depth ? os->hints->depth : 4;
-	os->how_mode = os->opts->paging ? "--paging" : os->hints->depth ? "a CPU's CR4" : "a guess";
+	os->half.depth = os->opts.paging ? os->opts.paging : os->hints->depth ? os->hints->depth : 4;
+	os->how_mode = os->opts.paging ? "--paging" : os->hints->depth ? "a CPU's CR4" : "a guess";
 	fill_mmu(t, os, 0);
 	t->facts.page_offset = PW_PA_NONE;
 	t->facts.kernel_root = PW_PA_NONE;
@@ -564,6 +614,7 @@ static void foreign_close(struct pw_target *t)
 	free(os->k.info.text);
 	free(os->ram.v);
 	free(os->hints);
+	free((char *)os->opts.btf);
 	free(os);
 	t->os_priv = NULL;
 }
@@ -574,6 +625,8 @@ static const struct pw_os_ops foreign_os = {
 	.process_space = foreign_process_space,
 	.kernel_space = foreign_kernel_space,
 	.cpu_root = foreign_cpu_root,
+	.use_root = foreign_use_root,
+	.look = foreign_look,
 	.layout = foreign_layout,
 	.how = foreign_how,
 	.facts = foreign_facts,
@@ -592,18 +645,22 @@ int pw_foreign_attach(struct pw_target *t, const struct pw_target_opts *opts, st
 	}
 	t->os_priv = os;
 	t->os = &foreign_os;
-	os->opts = opts;
+	os->opts = *opts;
+	os->opts.btf = opts->btf ? strdup(opts->btf) : NULL;
 	os->hints = hints;
 	os->mem.space.source = &t->source;
+	if (opts->btf && !os->opts.btf)
+		return pw_error_set(err, -ENOMEM, "out of memory");
 	rc = t->source.ops->ranges(&t->source, &os->ranges, &os->nranges);
 	if (rc)
 		return pw_error_set(err, rc, "what memory there is, is not known: %s", strerror(-rc));
-	rc = find_kernel(t, os, &os->why);
-	if (rc && (rc == -ENOMEM || opts->root || opts->btf || opts->page_offset))
+	fill_nothing(t, os);
+	os->half = (struct pw_kernel_half){ 0 };
+	rc = pw_foreign_find(os, false, &os->why);
+	os->pending = rc;
+	if (rc && opts->root)
 		return pw_error_set(err, rc, "%s", os->why.text);
-	os->why.code = rc;
-	if (rc && !os->half.nextents)
-		fill_nothing(t, os);
-	os->opts = NULL;
+	if (!rc)
+		os->why.code = know_kernel(t, os);
 	return 0;
 }

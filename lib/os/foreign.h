@@ -67,8 +67,10 @@ struct pw_foreign_os {
 	char banner[320];    /* "Linux version ..."; "" not found */
 	const char *how_root, *how_mode;
 	bool given_root, given_depth, given_btf;
-	unsigned looked_at;                /* processes that gave evidence */
-	const struct pw_target_opts *opts; /* while it is attached */
+	unsigned looked_at;         /* processes that gave evidence */
+	struct pw_target_opts opts; /* btf is ours */
+	bool searched;              /* for VMCOREINFO, after the kernel was found without */
+	bool pending;               /* memory was not searched yet: the kernel is not needed, or is at hand */
 	struct pw_foreign_hints *hints;
 	struct pw_error why;           /* code 0: a kernel was found */
 	const struct pw_range *ranges; /* the source's */
@@ -77,8 +79,17 @@ struct pw_foreign_os {
 
 /* -------- foreign_find.c -------- */
 
-/* Finds the kernel's half, by what hints say and the user has given. info is filled in when VMCOREINFO was found. */
-int pw_foreign_find(struct pw_foreign_os *os, struct pw_error *err);
+/*
+ * Finds the kernel's half: by what hints say and the user has given, which is a matter of a few tables, or by looking at every page of
+ * memory. info is filled in when VMCOREINFO was found.
+ */
+int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *err);
+
+/* Takes a root that somebody wants to look at, if it is one of the kernel's or of a process. */
+bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root);
+
+/* Looks for VMCOREINFO in all of memory, if the kernel was found without. */
+void pw_foreign_vmcoreinfo(struct pw_foreign_os *os);
 
 /* Calls for each root table in memory that has this kernel's half and something of a user's. What each returns ends it. */
 int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t root), void *ctx);

@@ -18,6 +18,7 @@
 #include "space.h"
 
 #define GIB        (UINT64_C(1) << 30)
+#define ADDRESS    UINT64_C(0x000ffffffffff000)
 #define MAX_DELTAS 64
 #define WINDOW     UINT64_C(0x3fffffff) /* of the image: 1 GiB at most */
 #define BUDGET     (1 << 16)            /* tables of a kernel half: more is not believed */
@@ -121,9 +122,9 @@ static bool root_fits(struct pw_foreign_os *os, uint64_t root, unsigned depth, s
 	if (pw_walk(&os->mem.space, &opts, &visitor, &s, &stats) || !s.n)
 		return false;
 	for (size_t i = 1; i < s.n; i++)
-		if (os->opts->page_offset ? s.d[i].delta == os->opts->page_offset : s.d[i].bytes > s.d[best].bytes)
+		if (os->opts.page_offset ? s.d[i].delta == os->opts.page_offset : s.d[i].bytes > s.d[best].bytes)
 			best = i;
-	if (os->opts->page_offset && s.d[best].delta != os->opts->page_offset)
+	if (os->opts.page_offset && s.d[best].delta != os->opts.page_offset)
 		return false;
 	if (!s.d[best].has_root)
 		return false;
@@ -201,8 +202,7 @@ static bool like_a_root(const struct pw_foreign_os *os, const uint64_t *word)
 	for (unsigned i = 256; i < 512; i++) {
 		if (!word[i])
 			continue;
-		if ((word[i] & 0x81) != 0x01 ||
-		    !pw_ranges_hold(os->ranges, os->nranges, word[i] & UINT64_C(0x000ffffffffff000), 4096))
+		if ((word[i] & 0x81) != 0x01 || !pw_ranges_hold(os->ranges, os->nranges, word[i] & ADDRESS, 4096))
 			return false;
 		n++;
 	}
@@ -231,19 +231,25 @@ static bool same_half(const uint64_t *a, const uint64_t *b)
 	return true;
 }
 
-static void prefer_own_root(struct pw_foreign_os *os)
+static int read_page(struct pw_foreign_os *os, uint64_t pa, uint64_t word[512])
 {
 	struct pw_source *src = os->mem.space.source;
+
+	return src->ops->read(src, pa, word, 4096);
+}
+
+static void prefer_own_root(struct pw_foreign_os *os)
+{
 	uint64_t met[512], word[512];
 
-	if (src->ops->read(src, os->half.root, met, sizeof(met)))
+	if (read_page(os, os->half.root, met))
 		return;
 	for (size_t i = 0; i < os->half.nextents; i++)
 		for (uint64_t off = 0; off < os->half.extent[i].bytes; off += 4096) {
 			uint64_t pa = os->half.extent[i].pa + off;
 
-			if (!(os->half.extent[i].perm & PW_W) || src->ops->read(src, pa, word, sizeof(word)) ||
-			    !like_a_root(os, word) || !same_half(met, word))
+			if (!(os->half.extent[i].perm & PW_W) || read_page(os, pa, word) || !like_a_root(os, word) ||
+			    !same_half(met, word))
 				continue;
 			os->half.root = pa;
 			os->how_root = "the root table in the kernel's image: it maps the kernel, and itself in the "
@@ -268,7 +274,7 @@ static bool has_user_half(const struct pw_foreign_os *os, const uint64_t *word)
 {
 	for (unsigned i = 0; i < 256; i++)
 		if ((word[i] & USER_TABLE) == USER_TABLE &&
-		    pw_ranges_hold(os->ranges, os->nranges, word[i] & UINT64_C(0x000ffffffffff000), 4096))
+		    pw_ranges_hold(os->ranges, os->nranges, word[i] & ADDRESS, 4096))
 			return true;
 	return false;
 }
@@ -296,32 +302,39 @@ int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t r
 
 /* -------- all of it -------- */
 
-static bool find(struct pw_foreign_os *os)
+/* By what is told: a few roots are looked at. */
+static bool find_at_hand(struct pw_foreign_os *os)
 {
-	struct pw_source *src = os->mem.space.source;
-	unsigned depth = os->opts->paging;
-	struct search s = { .os = os, .depth = depth };
+	unsigned depth = os->opts.paging;
 
 	os->given_depth = depth;
 	os->how_mode = depth ? "--paging" : "of 4 and 5 levels the one in which a root maps itself";
-	if (os->opts->root) {
+	if (os->opts.root) {
 		os->how_root = "--root";
 		os->given_root = true;
-		return root_fits_some(os, os->opts->root & UINT64_C(0x000ffffffffff000), depth);
+		return root_fits_some(os, os->opts.root & ADDRESS, depth);
 	}
 	os->how_root = "VMCOREINFO, from the file's header";
 	if (os->hints->vmcoreinfo && believe(os, os->hints->vmcoreinfo, depth))
 		return true;
-	os->how_root = "VMCOREINFO, found in memory";
-	if (pw_scan_pages(src, os->ranges, os->nranges, vmcoreinfo_in_page, &s) > 0)
-		return true;
 	os->how_root = "a CPU's CR3: it maps the kernel, and itself in the direct map";
 	for (size_t i = 0; i < os->hints->ncpus; i++)
-		if (os->hints->cr3[i] != PW_PA_NONE &&
-		    root_fits_some(os, os->hints->cr3[i] & UINT64_C(0x000ffffffffff000), depth)) {
+		if (os->hints->cr3[i] != PW_PA_NONE && root_fits_some(os, os->hints->cr3[i] & ADDRESS, depth)) {
 			prefer_own_root(os);
 			return true;
 		}
+	return false;
+}
+
+/* By a look at every page. */
+static bool find_anywhere(struct pw_foreign_os *os)
+{
+	struct search s = { .os = os, .depth = os->opts.paging };
+	struct pw_source *src = os->mem.space.source;
+
+	os->how_root = "VMCOREINFO, found in memory";
+	if (pw_scan_pages(src, os->ranges, os->nranges, vmcoreinfo_in_page, &s) > 0)
+		return true;
 	os->how_root = "a page that is a root table: it maps the kernel, and itself in the direct map";
 	if (pw_scan_pages(src, os->ranges, os->nranges, root_in_page, &s) <= 0)
 		return false;
@@ -329,14 +342,55 @@ static bool find(struct pw_foreign_os *os)
 	return true;
 }
 
-int pw_foreign_find(struct pw_foreign_os *os, struct pw_error *err)
+int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *err)
 {
-	if (find(os))
+	if (everywhere ? find_anywhere(os) : find_at_hand(os))
 		return 0;
-	if (os->opts->root)
+	if (os->opts.root)
 		return pw_error_set(err, -ENODATA, "--root: 0x%llx is no root table of a Linux kernel on x86-64",
-				    (unsigned long long)os->opts->root);
+				    (unsigned long long)os->opts.root);
 	return pw_error_set(err, -ENODATA,
 			    "no kernel was found: no page is a root table of Linux on x86-64 that maps itself; "
 			    "tables can be looked at as root:PA, with --paging");
+}
+
+bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root)
+{
+	os->how_root = "the root that is looked at: it maps the kernel, and itself in the direct map";
+	if (!root_fits_some(os, root, os->opts.paging))
+		return false;
+	prefer_own_root(os);
+	return true;
+}
+
+/* Of the kernel that was found: its root is the same half. */
+static int vmcoreinfo_of_kernel(void *ctx, uint64_t pa, const void *page)
+{
+	struct pw_foreign_os *os = ctx;
+	struct pw_vmcoreinfo v = { 0 };
+	uint64_t met[512], own[512];
+	char text[4097];
+
+	(void)pa;
+	if (memcmp(page, "OSRELEASE=", 10))
+		return 0;
+	memcpy(text, page, 4096);
+	text[4096] = 0;
+	v.text = strdup(text);
+	if (!v.text)
+		return 0;
+	pw_vmcoreinfo_values(&v);
+	if (v.swapper_va < PW_IMAGE_START || read_page(os, os->half.root, met) ||
+	    read_page(os, v.swapper_va - PW_IMAGE_START + v.phys_base, own) || !same_half(met, own)) {
+		free(v.text);
+		return 0;
+	}
+	os->k.info = v;
+	return 1;
+}
+
+void pw_foreign_vmcoreinfo(struct pw_foreign_os *os)
+{
+	if (!os->k.info.text)
+		pw_scan_pages(os->mem.space.source, os->ranges, os->nranges, vmcoreinfo_of_kernel, os);
 }

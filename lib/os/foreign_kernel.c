@@ -235,7 +235,7 @@ static int btf_of_file(struct pw_foreign_os *os, const char *path, struct pw_err
 
 int pw_foreign_kernel(struct pw_foreign_os *os, struct pw_error *err)
 {
-	const char *btf = os->opts->btf;
+	const char *btf = os->opts.btf;
 	int rc = btf ? btf_of_file(os, btf, err) : 0;
 
 	if (rc)

@@ -37,13 +37,23 @@ def little_memory():
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
 
 
-def read_image(path, *args):
-    """(the Answer of a whole dump, what it said beside); with no more memory than images may take."""
-    command = [initramfs.programs()["pagewalk"], "-s", path, "dump", *args, "--user", "--kernel", "--entries", "--json"]
+def ask_image(path, *args):
+    """(the Answer of a command, what it said beside); with no more memory than images may take."""
+    command = [initramfs.programs()["pagewalk"], "-s", path, *args, "--json"]
     p = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=little_memory, timeout=300,
                        check=False)
     assert p.returncode == 0, f"{command} exits {p.returncode}: {p.stderr.decode()}"
     return Answer(p.stdout), p.stderr.decode()
+
+
+def read_image(path, *args):
+    """The same of a whole dump."""
+    return ask_image(path, "dump", *args, "--user", "--kernel", "--entries")
+
+
+def read_processes(path, pid, *args):
+    """What an image has of its processes, and of the VMAs of one."""
+    return ask_image(path, "ps", *args)[0].of("process"), ask_image(path, "vmas", str(pid), *args)[0].of("vma")
 
 
 class Frozen:
@@ -120,11 +130,11 @@ def start_processes(g, *mkmaps):
 @guest_test(kernels=KERNELS, timeout=900, **{**EVERY_STATE, "modules": ("lzo-rle", "qemu_fw_cfg"),
                                              "qemu": ("-device", "bochs-display", "-device", "vmcoreinfo")})
 def test_every_format_gives_what_info_tlb_gives(g):
-    start_processes(g)
+    m = start_processes(g)
     g.check(["modprobe", "qemu_fw_cfg"])  # tells QEMU where VMCOREINFO is
     with directory() as where:
         truth = Frozen(g)
-        told = []
+        told, processes = [], None
         for name, path, args, consistency in make_all(g, where):
             levels = () if "elf" in name or "kdump" in name else ("--paging", str(truth.levels))
             answer, said = read_image(path, f"root:{truth.cr3:x}", *levels, *args)
@@ -132,11 +142,15 @@ def test_every_format_gives_what_info_tlb_gives(g):
             assert answer.head["consistency"] == consistency and answer.head["source"] == "image", (name, answer.head)
             assert not said, f"{name}: {said}"
             told.append(name)
+            found = read_processes(path, m.pid, *args)
+            processes = processes or found
+            assert found == processes and len(found[0]) > 60 and len(found[1]) > 100, name
             if consistency == "frozen" and "raw" not in name:
                 truth.compare(read_image(path, "cpu:0")[0], f"{name}, cpu:0")
                 assert answer.head["system"] == f"Linux {g.release}", answer.head
         assert truth.words == g.memory.words(truth.cr3, truth.levels), "the guest has moved"
-    print(f"     {g.name}: {len(truth.leaves)} leaves, {len(truth.words)} words in each: {', '.join(told)}")
+    print(f"     {g.name}: {len(truth.leaves)} leaves, {len(truth.words)} words, {len(processes[0])} processes, "
+          f"{len(processes[1])} VMAs in each: {', '.join(told)}")
 
 
 @guest_test(kernels=("6.1-4",), timeout=900, mem=3072, whole_kernel=True)
