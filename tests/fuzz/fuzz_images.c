@@ -10,18 +10,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "source/image.h"
 
 #define PAGE   4096
 #define LOOKED 16
-
-#define CHECK(cond)                                                                               \
-	do {                                                                                      \
-		if (!(cond)) {                                                                    \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
 
 static void check_order(const struct pw_image *im)
 {

@@ -12,17 +12,10 @@
 #include <pagewalk/diff.h>
 #include <pagewalk/snapshot.h>
 
+#include "check.h"
 #include "fuzz_image.h"
 
 #define BUDGET 600
-
-#define CHECK(cond)                                                                               \
-	do {                                                                                      \
-		if (!(cond)) {                                                                    \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
 
 /* All that a walk told of, as one number. */
 struct told {

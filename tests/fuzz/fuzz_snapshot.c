@@ -15,15 +15,8 @@
 #include <pagewalk/runs.h>
 #include <pagewalk/snapshot.h>
 
+#include "check.h"
 #include "source/snapshot_write.h"
-
-#define CHECK(cond)                                                                               \
-	do {                                                                                      \
-		if (!(cond)) {                                                                    \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
 
 static const char machine[] =
 	"pagewalk-text 1\nmmu levels=4 maxphyaddr=46 page-offset=0xffff888000000000\nram 0-fffff\n"

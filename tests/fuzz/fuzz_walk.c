@@ -12,18 +12,11 @@
 
 #include <pagewalk/runs.h>
 
+#include "check.h"
 #include "fuzz_image.h"
 
 #define NPROBES 24
 #define NMODES  3
-
-#define CHECK(cond)                                                                               \
-	do {                                                                                      \
-		if (!(cond)) {                                                                    \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
 
 /* An entry that the walk told of and that is not empty: runs are held against the list of all of them. */
 struct told {
