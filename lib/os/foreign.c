@@ -1,57 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* A system that is looked at from outside, found in its memory, as a target's OS. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "facts.h"
 #include "os/foreign.h"
 #include "os/process.h"
 #include "source/qemu.h"
 #include "space.h"
 
-#define VM_SOFTDIRTY UINT64_C(0x08000000) /* 0 in kernels that have no such bit in their page tables */
-#define CR4_LA57     (UINT64_C(1) << 12)
-#define ATTEMPTS     8  /* at what changes while it is looked at */
-#define SAMPLE       16 /* processes that are looked at for evidence */
-
-static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, bool everywhere);
-static void fill_nothing(struct pw_target *t, struct pw_foreign_os *os);
-
-/* 0, or why there is nothing of the kernel to look at. Searches all of memory for it the first time. */
-static int need_kernel(struct pw_target *t, struct pw_error *err)
-{
-	struct pw_foreign_os *os = t->os_priv;
-
-	if (os->pending) {
-		os->pending = false;
-		os->why.code = find_kernel(t, os, true);
-		if (os->why.code && !os->half.nextents)
-			fill_nothing(t, os);
-	}
-	return os->why.code ? pw_error_set(err, os->why.code, "%s", os->why.text) : 0;
-}
+#define CR4_LA57 (UINT64_C(1) << 12)
+#define ATTEMPTS 8 /* at what changes while it is looked at */
 
 /* The lists of a guest that runs can lead astray while they are changed. */
 static unsigned attempts(const struct pw_target *t)
 {
 	return t->source.consistency == PW_VALIDATED ? ATTEMPTS : 1;
-}
-
-static void fill_facts(struct pw_target *t, struct pw_foreign_os *os);
-
-/* The kernel was found by a CPU's root; where its regions are is told by VMCOREINFO. */
-static void need_vmcoreinfo(struct pw_target *t)
-{
-	struct pw_foreign_os *os = t->os_priv;
-
-	if (os->searched || os->k.info.text)
-		return;
-	os->searched = true;
-	pw_foreign_vmcoreinfo(os);
-	fill_facts(t, os);
 }
 
 /* -------- processes -------- */
@@ -169,7 +134,7 @@ static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_pro
 			     struct pw_error *err)
 {
 	struct collect c = { .t = t, .os = t->os_priv, .with_roots = with_roots };
-	int rc = need_kernel(t, err);
+	int rc = pw_foreign_need_kernel(t, err);
 
 	if (rc)
 		return rc;
@@ -266,7 +231,7 @@ static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space
 	struct pw_foreign_os *os = t->os_priv;
 	struct wanted w = { .pid = pid };
 	uint64_t root;
-	int rc = need_kernel(t, err);
+	int rc = pw_foreign_need_kernel(t, err);
 
 	if (rc)
 		return rc;
@@ -298,10 +263,10 @@ static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space
 static int foreign_kernel_space(struct pw_target *t, struct pw_space *space, struct pw_error *err)
 {
 	struct pw_foreign_os *os = t->os_priv;
-	int rc = need_kernel(t, err);
+	int rc = pw_foreign_need_kernel(t, err);
 
 	if (!rc)
-		need_vmcoreinfo(t);
+		pw_foreign_need_vmcoreinfo(t);
 	if (!rc)
 		rc = pw_regions(t, &os->k, &space->areas, err);
 	if (!rc)
@@ -312,10 +277,10 @@ static int foreign_kernel_space(struct pw_target *t, struct pw_space *space, str
 static int foreign_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err)
 {
 	struct pw_foreign_os *os = t->os_priv;
-	int rc = need_kernel(t, err);
+	int rc = pw_foreign_need_kernel(t, err);
 
 	if (!rc)
-		need_vmcoreinfo(t);
+		pw_foreign_need_vmcoreinfo(t);
 	return rc ? rc : pw_layout_exact(t, &os->k, out, err);
 }
 
@@ -333,132 +298,24 @@ static int foreign_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, s
 	return 0;
 }
 
-/* -------- evidence that processes give -------- */
-
-struct evidence {
-	struct pw_foreign_os *os;
-	bool pti, soft_dirty;
-	unsigned n;
-};
-
-/* With page-table isolation, entries for user addresses have NX in the root that the kernel runs on. */
-static bool root_has_nx(struct pw_foreign_os *os, uint64_t root)
-{
-	uint64_t word[256];
-
-	if (root == PW_PA_NONE || os->mem.space.source->ops->read(os->mem.space.source, root, word, sizeof(word)))
-		return false;
-	for (unsigned i = 0; i < 256; i++)
-		if (word[i] & 1 && word[i] >> 63)
-			return true;
-	return false;
-}
-
-static int vma_is_soft_dirty(void *ctx, uint64_t vma)
-{
-	struct evidence *e = ctx;
-	uint64_t flags;
-
-	if (pw_kmem_u64(&e->os->mem, vma + e->os->off.vma_flags, &flags) && flags & VM_SOFTDIRTY)
-		e->soft_dirty = true;
-	return e->soft_dirty;
-}
-
-static int look_at_task(void *ctx, const struct pw_foreign_task *task)
-{
-	struct evidence *e = ctx;
-	uint64_t vma;
-
-	if (!task->mm)
-		return 0;
-	e->pti |= root_has_nx(e->os, pw_foreign_root(e->os, task->mm));
-	if (e->os->off.mm_mt != UINT32_MAX)
-		pw_maple_each(e->os, task->mm + e->os->off.mm_mt, vma_is_soft_dirty, e);
-	else if (e->os->off.mm_mmap != UINT32_MAX && pw_kmem_u64(&e->os->mem, task->mm + e->os->off.mm_mmap, &vma) &&
-		 vma)
-		vma_is_soft_dirty(e, vma);
-	return ++e->n == SAMPLE;
-}
-
-/* -------- how it is known -------- */
-
-static const char *foreign_how(struct pw_target *t, enum pw_fact_id id, enum pw_sure *sure)
-{
-	const struct pw_foreign_os *os = t->os_priv;
-	bool told = os->k.info.text;
-
-	switch (id) {
-	case PW_FACT_SYSTEM:
-		return told ? "VMCOREINFO (OSRELEASE)" : os->banner[0] ? "the banner in the kernel's data" : "";
-	case PW_FACT_PAGING:
-		*sure = os->given_depth                     ? PW_SURE_GIVEN
-			: os->why.code && !os->hints->depth ? PW_SURE_NOT
-							    : PW_SURE_CERTAIN;
-		return os->how_mode;
-	case PW_FACT_MAXPHYADDR:
-		*sure = PW_SURE_NOT;
-		return "an image does not say: the most there can be";
-	case PW_FACT_PAGE_OFFSET:
-		return "the one distance at which most memory is mapped, this root table too";
-	case PW_FACT_KERNEL_ROOT:
-		*sure = os->given_root ? PW_SURE_GIVEN : PW_SURE_CERTAIN;
-		return os->how_root;
-	case PW_FACT_KASLR:
-		*sure = told ? PW_SURE_CERTAIN : PW_SURE_LIKELY;
-		return told ? "VMCOREINFO (KERNELOFFSET)"
-			    : "where the image is mapped, if it was built for 0xffffffff81000000";
-	case PW_FACT_PTI:
-		*sure = os->looked_at ? PW_SURE_CERTAIN : PW_SURE_NOT;
-		return os->looked_at ? "whether user entries of processes' roots have NX" : "no process to look at";
-	case PW_FACT_SOFTWARE_BITS:
-	case PW_FACT_NUM:
-		break;
-	}
-	return "";
-}
+/* -------- finding out more -------- */
 
 /* All that can be known, for info. */
 static void foreign_look(struct pw_target *t)
 {
-	if (!need_kernel(t, NULL))
-		need_vmcoreinfo(t);
+	if (!pw_foreign_need_kernel(t, NULL))
+		pw_foreign_need_vmcoreinfo(t);
 }
 
-static int count_task(void *ctx, const struct pw_foreign_task *task)
-{
-	unsigned *n = ctx;
-
-	n[task->flags & PW_PF_KTHREAD ? 1 : 0]++;
-	return 0;
-}
-
-static void foreign_facts(struct pw_target *t, struct pw_facts_list *list)
+/* A root to be looked at says how many levels there are, if it is one of Linux. */
+static void foreign_use_root(struct pw_target *t, uint64_t root)
 {
 	struct pw_foreign_os *os = t->os_priv;
-	const char *list_is = "its list of tasks, from the first one on";
-	unsigned n[2] = { 0, 0 };
-	int rc;
 
-	pw_fact_add(list, "cpus", PW_SURE_CERTAIN, "whose registers are known", "%zu", os->hints->ncpus);
-	if (os->why.code) {
-		pw_fact_add(list, "kernel", PW_SURE_NOT, os->why.text, "-");
+	if (!os->pending || !pw_foreign_find_as(os, root))
 		return;
-	}
-	if (os->banner[0])
-		pw_fact_add(list, "build", PW_SURE_CERTAIN, "the banner in the kernel's data", "%s",
-			    strstr(os->banner, ") #") + 2);
-	pw_fact_add(list, "direct-map", PW_SURE_CERTAIN, "what is mapped there", "%" PRIu64 " MiB",
-		    os->half.direct_bytes >> 20);
-	pw_fact_add(list, "phys-base", PW_SURE_CERTAIN,
-		    os->k.info.text ? "VMCOREINFO (phys_base)" : "where the image is mapped", "0x%" PRIx64,
-		    os->k.info.phys_base);
-	pw_fact_add(list, "types", os->given_btf ? PW_SURE_GIVEN : PW_SURE_CERTAIN,
-		    os->given_btf ? "the file that was given" : "the BTF in the kernel's read-only data", "BTF");
-	pw_fact_add(list, "first-task", PW_SURE_CERTAIN, "in the kernel's data: PID 0, head of a list that comes back",
-		    "0x%" PRIx64, os->init_task);
-	rc = pw_foreign_tasks(os, count_task, n);
-	pw_fact_add(list, "processes", rc ? PW_SURE_LIKELY : PW_SURE_CERTAIN,
-		    rc ? "its list of tasks, which is broken" : list_is, "%u, and %u kernel threads", n[0], n[1]);
+	os->pending = false;
+	os->why.code = pw_foreign_know(t, os);
 }
 
 /* -------- attaching -------- */
@@ -479,130 +336,6 @@ void pw_foreign_hints_cpu(struct pw_foreign_hints *h, size_t cpu, uint64_t cr3, 
 	h->cr3[cpu] = cr3;
 	if (!h->depth)
 		h->depth = cr4 & CR4_LA57 ? 5 : 4;
-}
-
-/* The image's parts, by what its pages may, in the order in which they follow one another: text, rodata, what is written. */
-static int make_ram(struct pw_foreign_os *os)
-{
-	static const uint8_t rights[] = { PW_X, 0, PW_W };
-	static const enum pw_image_part parts[] = { PW_IMAGE_CODE, PW_IMAGE_RODATA, PW_IMAGE_DATA };
-	struct pw_range *part = os->ram.image;
-	unsigned next = 0;
-
-	os->ram.v = malloc((os->nranges ? os->nranges : 1) * sizeof(*os->ram.v));
-	if (!os->ram.v)
-		return -ENOMEM;
-	memcpy(os->ram.v, os->ranges, os->nranges * sizeof(*os->ram.v));
-	os->ram.n = os->nranges;
-	for (int i = 0; i < PW_IMAGE_NPARTS; i++)
-		part[i] = (struct pw_range){ 1, 0 };
-	for (size_t i = 0; i < os->half.nextents && next < 3; i++) {
-		const struct pw_extent *x = &os->half.extent[i];
-
-		if ((x->perm & (PW_W | PW_X)) == rights[next])
-			part[parts[next++]] = (struct pw_range){ x->pa, x->pa + x->bytes - 1 };
-	}
-	return 0;
-}
-
-static void fill_mmu(struct pw_target *t, const struct pw_foreign_os *os, uint32_t dialect)
-{
-	for (int half = PW_HALF_USER; half <= PW_HALF_KERNEL; half++) {
-		t->mmu[half] = (struct pw_mmu){
-			.arch = &pw_arch_x86_64,
-			.mode = pw_arch_mode(&pw_arch_x86_64, os->half.depth),
-			.half = (enum pw_half)half,
-			.maxphyaddr = 52,
-			.dialect = dialect,
-			.enc_mask = os->k.info.sme_mask,
-			.dialect_evidence = os->k.btf.evidence,
-		};
-		pw_x86_pat_linux(t->mmu[half].pat);
-	}
-}
-
-/* By VMCOREINFO, or the third word of "Linux version 6.12.48-amd64 (...". */
-static void name_system(struct pw_target *t, const struct pw_foreign_os *os)
-{
-	const char *line = os->k.info.text ? strstr(os->k.info.text, "OSRELEASE=") : NULL;
-	const char *release = line ? line + 10 : os->banner[0] ? os->banner + 14 : NULL;
-
-	if (release)
-		snprintf(t->facts.system, sizeof(t->facts.system), "Linux %.*s", (int)strcspn(release, " \n"), release);
-	else
-		snprintf(t->facts.system, sizeof(t->facts.system), "Linux");
-}
-
-static void fill_facts(struct pw_target *t, struct pw_foreign_os *os)
-{
-	struct pw_extent *text = os->half.extent;
-
-	t->facts.page_offset = os->half.page_offset;
-	t->facts.kernel_root = os->half.root;
-	t->facts.mode_depth = os->half.depth;
-	t->facts.image_offset = PW_PA_NONE;
-	if (!os->k.info.text)
-		os->k.info.phys_base = text->pa - (text->va - PW_IMAGE_START);
-	if (!pw_vmcoreinfo_get(os->k.info.text, "KERNELOFFSET", 16, &t->facts.image_offset))
-		t->facts.image_offset = text->va - PW_IMAGE_START - UINT64_C(0x1000000);
-	pw_vmcoreinfo_get(os->k.info.text, "SIZE(page)", 10, &t->facts.struct_page);
-}
-
-/* What follows from the kernel's half. What was filled in when it fails stays. */
-static int know_kernel(struct pw_target *t, struct pw_foreign_os *os)
-{
-	struct evidence e = { .os = os };
-	struct pw_mmu mmu;
-	int rc;
-
-	fill_facts(t, os);
-	fill_mmu(t, os, 0);
-	mmu = t->mmu[PW_HALF_KERNEL];
-	pw_kmem_init(&os->mem, &t->source, &mmu, os->half.root, os->ranges, os->nranges);
-	os->k.mem = &os->mem;
-	if (make_ram(os))
-		return pw_error_set(&os->why, -ENOMEM, "out of memory");
-	os->k.ram = &os->ram;
-	rc = pw_foreign_kernel(os, &os->why);
-	if (rc)
-		return rc;
-	pw_foreign_tasks(os, look_at_task, &e);
-	t->facts.pti = e.pti;
-	os->looked_at = e.n;
-	name_system(t, os);
-	fill_mmu(t, os, os->k.btf.dialect | (e.soft_dirty ? PW_DIALECT_SOFT_DIRTY : 0));
-	return 0;
-}
-
-static int find_kernel(struct pw_target *t, struct pw_foreign_os *os, bool everywhere)
-{
-	int rc = pw_foreign_find(os, everywhere, &os->why);
-
-	return rc ? rc : know_kernel(t, os);
-}
-
-/* A root to be looked at says how many levels there are, if it is one of Linux. */
-static void foreign_use_root(struct pw_target *t, uint64_t root)
-{
-	struct pw_foreign_os *os = t->os_priv;
-
-	if (!os->pending || !pw_foreign_find_as(os, root))
-		return;
-	os->pending = false;
-	os->why.code = know_kernel(t, os);
-}
-
-/* What there is without a kernel. */
-static void fill_nothing(struct pw_target *t, struct pw_foreign_os *os)
-{
-	os->half.depth = os->opts.paging ? os->opts.paging : os->hints->depth ? os->hints->depth : 4;
-	os->how_mode = os->opts.paging ? "--paging" : os->hints->depth ? "a CPU's CR4" : "a guess";
-	fill_mmu(t, os, 0);
-	t->facts.page_offset = PW_PA_NONE;
-	t->facts.kernel_root = PW_PA_NONE;
-	t->facts.image_offset = PW_PA_NONE;
-	t->facts.mode_depth = os->half.depth;
-	snprintf(t->facts.system, sizeof(t->facts.system), "unknown system");
 }
 
 static void foreign_close(struct pw_target *t)
@@ -628,8 +361,8 @@ static const struct pw_os_ops foreign_os = {
 	.use_root = foreign_use_root,
 	.look = foreign_look,
 	.layout = foreign_layout,
-	.how = foreign_how,
-	.facts = foreign_facts,
+	.how = pw_foreign_how,
+	.facts = pw_foreign_facts,
 	.close = foreign_close,
 };
 
@@ -654,13 +387,13 @@ int pw_foreign_attach(struct pw_target *t, const struct pw_target_opts *opts, st
 	rc = t->source.ops->ranges(&t->source, &os->ranges, &os->nranges);
 	if (rc)
 		return pw_error_set(err, rc, "what memory there is, is not known: %s", strerror(-rc));
-	fill_nothing(t, os);
+	pw_foreign_know_nothing(t, os);
 	os->half = (struct pw_kernel_half){ 0 };
 	rc = pw_foreign_find(os, false, &os->why);
 	os->pending = rc;
 	if (rc && opts->root)
 		return pw_error_set(err, rc, "%s", os->why.text);
 	if (!rc)
-		os->why.code = know_kernel(t, os);
+		os->why.code = pw_foreign_know(t, os);
 	return 0;
 }

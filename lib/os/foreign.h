@@ -7,6 +7,8 @@
  *   foreign_kernel.c   the kernel's types (its own BTF), init_task, what the software bits mean
  *   foreign_tasks.c    the list of tasks
  *   foreign_vmas.c     a process's VMAs, as lines of /proc/PID/maps; maple.c, foreign_path.c
+ *   foreign_know.c     all of these in their order, and what follows for the target
+ *   foreign_info.c     how each fact is known
  *   foreign.c          all of it as a target's OS
  */
 #ifndef PAGEWALK_OS_FOREIGN_H
@@ -69,7 +71,7 @@ struct pw_foreign_os {
 	bool given_root, given_depth, given_btf;
 	unsigned looked_at;         /* processes that gave evidence */
 	struct pw_target_opts opts; /* btf is ours */
-	bool searched;              /* for VMCOREINFO, after the kernel was found without */
+	bool searched;              /* for VMCOREINFO, through all of memory */
 	bool pending;               /* memory was not searched yet: the kernel is not needed, or is at hand */
 	struct pw_foreign_hints *hints;
 	struct pw_error why;           /* code 0: a kernel was found */
@@ -88,7 +90,7 @@ int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *
 /* Takes a root that somebody wants to look at, if it is one of the kernel's or of a process. */
 bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root);
 
-/* Looks for VMCOREINFO in all of memory, if the kernel was found without. */
+/* Looks for VMCOREINFO in all of memory, if the kernel was found without and that was not done before. */
 void pw_foreign_vmcoreinfo(struct pw_foreign_os *os);
 
 /* Calls for each root table in memory that has this kernel's half and something of a user's. What each returns ends it. */
@@ -135,6 +137,26 @@ bool pw_foreign_file(struct pw_foreign_os *os, uint64_t file, struct pw_foreign_
 
 /* Calls for each entry of a maple tree, ascending. 0, what each returned, -ELOOP or -EFAULT: it is no such tree. */
 int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx);
+
+/* -------- foreign_know.c -------- */
+
+/* Fills in what the kernel's half, which was found, leads to. 0, or an errno with os->why; what was filled in then stays. */
+int pw_foreign_know(struct pw_target *t, struct pw_foreign_os *os);
+
+/* What there is without a kernel. */
+void pw_foreign_know_nothing(struct pw_target *t, struct pw_foreign_os *os);
+
+/* 0, or why there is nothing of the kernel to look at. Searches all of memory for it the first time. */
+int pw_foreign_need_kernel(struct pw_target *t, struct pw_error *err);
+
+/* The kernel may have been found by a CPU's root; where its regions are is told by VMCOREINFO. */
+void pw_foreign_need_vmcoreinfo(struct pw_target *t);
+
+/* -------- foreign_info.c -------- */
+
+/* As of struct pw_os_ops. */
+const char *pw_foreign_how(struct pw_target *t, enum pw_fact_id id, enum pw_sure *sure);
+void pw_foreign_facts(struct pw_target *t, struct pw_facts_list *list);
 
 /* -------- foreign.c -------- */
 

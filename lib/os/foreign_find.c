@@ -145,22 +145,37 @@ static bool root_fits_some(struct pw_foreign_os *os, uint64_t root, unsigned dep
 
 /* -------- VMCOREINFO -------- */
 
-/* Takes over text when the root that it names is one. */
-static bool believe(struct pw_foreign_os *os, const char *text, unsigned depth)
+static bool read_info(const char *text, size_t len, struct pw_vmcoreinfo *v)
 {
-	struct pw_vmcoreinfo v = { 0 };
+	*v = (struct pw_vmcoreinfo){ .text = strndup(text, len) };
+	if (v->text)
+		pw_vmcoreinfo_values(v);
+	return v->text;
+}
+
+/* In memory it is a page of its own. */
+static bool info_in_page(const char *page, struct pw_vmcoreinfo *v)
+{
+	return !memcmp(page, "OSRELEASE=", 10) && read_info(page, 4096, v);
+}
+
+/* Physical address of the root that it names. */
+static uint64_t info_root(const struct pw_vmcoreinfo *v)
+{
+	return v->swapper_va >= PW_IMAGE_START ? v->swapper_va - PW_IMAGE_START + v->phys_base : PW_PA_NONE;
+}
+
+/* Takes over v when the root that it names is one, else frees it. */
+static bool believe(struct pw_foreign_os *os, struct pw_vmcoreinfo v, unsigned depth)
+{
 	uint64_t l5 = 0;
 
-	v.text = strdup(text);
-	if (!v.text)
-		return false;
-	pw_vmcoreinfo_values(&v);
-	if (!depth && pw_vmcoreinfo_get(text, "NUMBER(pgtable_l5_enabled)", 10, &l5)) {
+	if (!depth && pw_vmcoreinfo_get(v.text, "NUMBER(pgtable_l5_enabled)", 10, &l5)) {
 		depth = l5 ? 5 : 4;
 		os->how_mode = "VMCOREINFO (pgtable_l5_enabled)";
 	}
 	os->k.info = v;
-	if (v.swapper_va >= PW_IMAGE_START && root_fits_some(os, v.swapper_va - PW_IMAGE_START + v.phys_base, depth))
+	if (root_fits_some(os, info_root(&v), depth))
 		return true;
 	free(v.text);
 	os->k.info = (struct pw_vmcoreinfo){ 0 };
@@ -170,21 +185,15 @@ static bool believe(struct pw_foreign_os *os, const char *text, unsigned depth)
 struct search {
 	struct pw_foreign_os *os;
 	unsigned depth;
-	bool found;
 };
 
 static int vmcoreinfo_in_page(void *ctx, uint64_t pa, const void *page)
 {
-	struct search *s = ctx;
-	char text[4097];
+	const struct search *s = ctx;
+	struct pw_vmcoreinfo v;
 
 	(void)pa;
-	if (memcmp(page, "OSRELEASE=", 10))
-		return 0;
-	memcpy(text, page, 4096);
-	text[4096] = 0;
-	s->found = believe(s->os, text, s->depth);
-	return s->found;
+	return info_in_page(page, &v) && believe(s->os, v, s->depth);
 }
 
 /* -------- roots by their looks -------- */
@@ -211,12 +220,9 @@ static bool like_a_root(const struct pw_foreign_os *os, const uint64_t *word)
 
 static int root_in_page(void *ctx, uint64_t pa, const void *page)
 {
-	struct search *s = ctx;
+	const struct search *s = ctx;
 
-	if (!like_a_root(s->os, page))
-		return 0;
-	s->found = root_fits_some(s->os, pa, s->depth);
-	return s->found;
+	return like_a_root(s->os, page) && root_fits_some(s->os, pa, s->depth);
 }
 
 /*
@@ -294,7 +300,7 @@ int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t r
 {
 	struct pw_source *src = os->mem.space.source;
 	struct roots r = { .os = os, .each = each, .ctx = ctx };
-	int rc = src->ops->read(src, os->half.root, r.own, sizeof(r.own));
+	int rc = read_page(os, os->half.root, r.own);
 
 	r.slot = (unsigned)pw_index(&os->mem.space.piece[0].mmu.mode->lv[0], os->half.page_offset);
 	return rc ? rc : pw_scan_pages(src, os->ranges, os->nranges, process_root_in_page, &r);
@@ -306,6 +312,7 @@ int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t r
 static bool find_at_hand(struct pw_foreign_os *os)
 {
 	unsigned depth = os->opts.paging;
+	struct pw_vmcoreinfo v;
 
 	os->given_depth = depth;
 	os->how_mode = depth ? "--paging" : "of 4 and 5 levels the one in which a root maps itself";
@@ -315,7 +322,8 @@ static bool find_at_hand(struct pw_foreign_os *os)
 		return root_fits_some(os, os->opts.root & ADDRESS, depth);
 	}
 	os->how_root = "VMCOREINFO, from the file's header";
-	if (os->hints->vmcoreinfo && believe(os, os->hints->vmcoreinfo, depth))
+	if (os->hints->vmcoreinfo && read_info(os->hints->vmcoreinfo, strlen(os->hints->vmcoreinfo), &v) &&
+	    believe(os, v, depth))
 		return true;
 	os->how_root = "a CPU's CR3: it maps the kernel, and itself in the direct map";
 	for (size_t i = 0; i < os->hints->ncpus; i++)
@@ -333,6 +341,7 @@ static bool find_anywhere(struct pw_foreign_os *os)
 	struct pw_source *src = os->mem.space.source;
 
 	os->how_root = "VMCOREINFO, found in memory";
+	os->searched = true;
 	if (pw_scan_pages(src, os->ranges, os->nranges, vmcoreinfo_in_page, &s) > 0)
 		return true;
 	os->how_root = "a page that is a root table: it maps the kernel, and itself in the direct map";
@@ -367,21 +376,13 @@ bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root)
 static int vmcoreinfo_of_kernel(void *ctx, uint64_t pa, const void *page)
 {
 	struct pw_foreign_os *os = ctx;
-	struct pw_vmcoreinfo v = { 0 };
 	uint64_t met[512], own[512];
-	char text[4097];
+	struct pw_vmcoreinfo v;
 
 	(void)pa;
-	if (memcmp(page, "OSRELEASE=", 10))
+	if (!info_in_page(page, &v))
 		return 0;
-	memcpy(text, page, 4096);
-	text[4096] = 0;
-	v.text = strdup(text);
-	if (!v.text)
-		return 0;
-	pw_vmcoreinfo_values(&v);
-	if (v.swapper_va < PW_IMAGE_START || read_page(os, os->half.root, met) ||
-	    read_page(os, v.swapper_va - PW_IMAGE_START + v.phys_base, own) || !same_half(met, own)) {
+	if (read_page(os, os->half.root, met) || read_page(os, info_root(&v), own) || !same_half(met, own)) {
 		free(v.text);
 		return 0;
 	}
@@ -391,6 +392,8 @@ static int vmcoreinfo_of_kernel(void *ctx, uint64_t pa, const void *page)
 
 void pw_foreign_vmcoreinfo(struct pw_foreign_os *os)
 {
-	if (!os->k.info.text)
-		pw_scan_pages(os->mem.space.source, os->ranges, os->nranges, vmcoreinfo_of_kernel, os);
+	if (os->searched || os->k.info.text)
+		return;
+	os->searched = true;
+	pw_scan_pages(os->mem.space.source, os->ranges, os->nranges, vmcoreinfo_of_kernel, os);
 }

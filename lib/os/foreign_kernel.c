@@ -68,17 +68,17 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "maple_arange_64", "pivot", &off->arange_pivot, true },
 		{ "maple_arange_64", "slot", &off->arange_slot, true },
 	};
-	const struct btf_type *vma;
+	uint32_t id = 0;
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		uint32_t id = pw_btf_struct(btf, want[i].in);
-
+		/* Members of one struct stand together: finding it is a look at all types. */
+		if (!i || strcmp(want[i].in, want[i - 1].in))
+			id = pw_btf_struct(btf, want[i].in);
 		*want[i].out = id ? pw_btf_member(btf, id, want[i].member) : UINT32_MAX;
 		if (*want[i].out == UINT32_MAX && !want[i].optional)
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", want[i].in, want[i].member);
 	}
-	vma = pw_btf_type(btf, pw_btf_struct(btf, "vm_area_struct"));
-	off->vma_bytes = vma->size;
+	off->vma_bytes = pw_btf_type(btf, pw_btf_struct(btf, "vm_area_struct"))->size;
 	return 0;
 }
 
@@ -135,11 +135,6 @@ static bool is_btf(struct pw_foreign_os *os, uint64_t va, const char *at)
 
 /* -------- init_task -------- */
 
-static bool is_kernel(uint64_t va)
-{
-	return va >> 63;
-}
-
 static bool is_init_task(struct pw_foreign_os *os, uint64_t va, const char *at)
 {
 	uint64_t task = va - os->k.btf.off.task_comm, head = task + os->k.btf.off.task_tasks, next, back;
@@ -147,7 +142,7 @@ static bool is_init_task(struct pw_foreign_os *os, uint64_t va, const char *at)
 
 	if (memcmp(at, "swapper", 7) || !pw_kmem_u32(&os->mem, task + os->k.btf.off.task_pid, &pid) || pid)
 		return false;
-	if (!pw_kmem_u64(&os->mem, head, &next) || !is_kernel(next) || !pw_kmem_u64(&os->mem, next + 8, &back) ||
+	if (!pw_kmem_u64(&os->mem, head, &next) || !pw_is_kernel(next) || !pw_kmem_u64(&os->mem, next + 8, &back) ||
 	    back != head)
 		return false;
 	os->init_task = task;

@@ -8,23 +8,19 @@
 #define MAX_TASKS   (4 << 20)
 #define MAX_THREADS (1 << 20)
 
-static bool is_kernel(uint64_t va)
-{
-	return va >> 63;
-}
-
 /* The main thread may have ended while others go on: these have the memory. */
 static void find_live_thread(struct pw_foreign_os *os, struct pw_foreign_task *t)
 {
 	uint64_t signal, head, node, mm;
 
-	if (!pw_kmem_u64(&os->mem, t->task + os->off.task_signal, &signal) || !is_kernel(signal))
+	if (!pw_kmem_u64(&os->mem, t->task + os->off.task_signal, &signal) || !pw_is_kernel(signal))
 		return;
 	head = signal + os->off.signal_thread_head;
 	node = head;
-	for (int i = 0; i < MAX_THREADS && pw_kmem_u64(&os->mem, node, &node) && is_kernel(node) && node != head; i++)
+	for (int i = 0; i < MAX_THREADS && pw_kmem_u64(&os->mem, node, &node) && pw_is_kernel(node) && node != head;
+	     i++)
 		if (pw_kmem_u64(&os->mem, node - os->off.task_thread_node + os->k.btf.off.task_mm, &mm) && mm &&
-		    is_kernel(mm)) {
+		    pw_is_kernel(mm)) {
 			t->mm = mm;
 			return;
 		}
@@ -39,7 +35,7 @@ bool pw_foreign_task(struct pw_foreign_os *os, uint64_t task, struct pw_foreign_
 	    !pw_kmem_u32(&os->mem, task + os->off.task_flags, &out->flags) ||
 	    !pw_kmem_u64(&os->mem, task + off->task_mm, &out->mm) ||
 	    pw_kmem_read(&os->mem, task + off->task_comm, out->comm, sizeof(out->comm)) ||
-	    (out->mm && !is_kernel(out->mm)))
+	    (out->mm && !pw_is_kernel(out->mm)))
 		return false;
 	if (!out->mm && !(out->flags & PW_PF_KTHREAD))
 		find_live_thread(os, out);
@@ -57,7 +53,7 @@ int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const stru
 		struct pw_foreign_task t;
 		int rc;
 
-		if (!pw_kmem_u64(&os->mem, node, &node) || !is_kernel(node))
+		if (!pw_kmem_u64(&os->mem, node, &node) || !pw_is_kernel(node))
 			return -EFAULT;
 		if (node == head)
 			return 0;
@@ -72,10 +68,9 @@ int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const stru
 
 uint64_t pw_foreign_root(struct pw_foreign_os *os, uint64_t mm)
 {
-	uint64_t pgd, left, pa;
+	uint64_t pgd, left;
 
 	if (!pw_kmem_u64(&os->mem, mm + os->k.btf.off.mm_pgd, &pgd) || pgd & 0xfff)
 		return PW_PA_NONE;
-	pa = pw_kmem_pa(&os->mem, pgd, &left);
-	return pa;
+	return pw_kmem_pa(&os->mem, pgd, &left);
 }

@@ -86,6 +86,12 @@ int pw_layout_exact(struct pw_target *t, const struct pw_kernel *k, struct pw_ar
 /* What of it can be known of the running kernel without an exact source. */
 int pw_layout_of_leaves(struct pw_areas *out, struct pw_error *err);
 
+/* Whether an address is of the kernel's half. */
+static inline bool pw_is_kernel(uint64_t va)
+{
+	return va >> 63;
+}
+
 /* Reads a pointer or other 8-byte word of kernel memory. */
 static inline int pw_read_word(struct pw_source *src, uint64_t kva, uint64_t *out)
 {

@@ -48,19 +48,14 @@ static int read_self(struct self *self)
 	return self->start_stack && self->arg_start ? 0 : -ENODATA;
 }
 
-static bool is_kernel(uint64_t va)
-{
-	return va >> 63;
-}
-
 static bool read_u32(struct pw_source *src, uint64_t kva, uint32_t *out)
 {
-	return is_kernel(kva) && !src->ops->read_kernel(src, kva, out, sizeof(*out));
+	return pw_is_kernel(kva) && !src->ops->read_kernel(src, kva, out, sizeof(*out));
 }
 
 static bool read_ptr(struct pw_source *src, uint64_t kva, uint64_t *out)
 {
-	return is_kernel(kva) && !pw_read_word(src, kva, out);
+	return pw_is_kernel(kva) && !pw_read_word(src, kva, out);
 }
 
 static bool task_is_self(struct pw_source *src, const struct pw_kernel *k, uint64_t task, const struct self *self)
@@ -89,7 +84,7 @@ static int find_self(struct pw_source *src, const struct pw_kernel *k, uint64_t 
 	uint64_t head = init + k->btf.off.task_tasks, node = head;
 
 	for (int i = 0; i < MAX_TASKS; i++) {
-		if (!read_ptr(src, node + 8, &node) || !is_kernel(node))
+		if (!read_ptr(src, node + 8, &node) || !pw_is_kernel(node))
 			return -EAGAIN;
 		if (node == head)
 			return -ESRCH;
@@ -193,7 +188,7 @@ int pw_mm_of_pagemap(struct pw_source *src, struct pw_kernel *k, int fd, uint64_
 		return rc;
 	if (!read_ptr(src, task + off->task_files, &at) || !read_ptr(src, at + off->files_fdt, &at) ||
 	    !read_ptr(src, at + off->fdtable_fd, &at) || !read_ptr(src, at + (uint64_t)fd * 8, &at) ||
-	    !read_ptr(src, at + off->file_private, mm) || (*mm && !is_kernel(*mm)))
+	    !read_ptr(src, at + off->file_private, mm) || (*mm && !pw_is_kernel(*mm)))
 		return pw_error_set(err, -EFAULT, "an open file could not be followed in kernel memory");
 	return 0;
 }
