@@ -80,13 +80,26 @@ def check_processes(h, shot, image):
     return len(got)
 
 
-def check_vmas(h, shot, image):
-    users = [p for p, (comm, areas) in shot.processes.items() if areas and comm not in ("sh", "cat")]
-    answer = pagewalk(h, "vmas", "-s", image, "--frozen", *users, ok=(0, 4), timeout=300)
-    got = {p: [] for p in users}
+def shown_vmas(answer, pids):
+    """{pid: what processes() has of it} of vmas."""
+    got = {p: [] for p in pids}
     for r in answer.of("vma"):
         got[int(r["target"])].append((number(r["va"]), number(r["end"]), r["vma"], number(r["offset"]), r["inode"],
                                       r["path"]))
+    return got
+
+
+def entry_at(entries, va):
+    """What a dump has for a page of 4K, which can be in a huge one."""
+    e = entries.get(va) or next((entries[at] for at in (va & ~0x1FFFFF, va & ~0x3FFFFFFF)
+                                 if at in entries and at + entries[at]["size"] > va), None)
+    return None if e and e["kind"] == "none" else e
+
+
+def check_vmas(h, shot, image):
+    users = [p for p, (comm, areas) in shot.processes.items() if areas and comm not in ("sh", "cat")]
+    answer = pagewalk(h, "vmas", "-s", image, "--frozen", *users, ok=(0, 4), timeout=300)
+    got = shown_vmas(answer, users)
     for pid in users:
         assert got[pid] == shot.processes[pid][1], \
             (pid, shot.processes[pid][0], set(got[pid]) ^ set(shot.processes[pid][1]))
@@ -94,16 +107,11 @@ def check_vmas(h, shot, image):
 
 
 def check_pages(h, shot, image):
-    entries = pagewalk(h, "dump", "-s", image, "--frozen", "--entries", shot.mkmaps.pid, ok=(0, 4), timeout=300).entries()
-    sizes = dict(entries)
+    entries = dict(pagewalk(h, "dump", "-s", image, "--frozen", "--entries", shot.mkmaps.pid, ok=(0, 4), timeout=300).entries())
     wrong, n = [], 0
     for area in shot.areas:
         for va in range(area.lo, area.hi, 4096):
-            e = sizes.get(va) or next((sizes[at] for at in (va & ~0x1FFFFF, va & ~0x3FFFFFFF)
-                                       if at in sizes and at + sizes[at]["size"] > va), None)
-            if e and e["kind"] == "none":
-                e = None
-            why = check_word(shot.kernel, va, shot.words[va], e, area)
+            why = check_word(shot.kernel, va, shot.words[va], entry_at(entries, va), area)
             n += 1
             if why:
                 wrong.append(why)

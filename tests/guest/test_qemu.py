@@ -6,10 +6,10 @@ import signal
 import subprocess
 
 from local import Host
-from test_foreign import processes
+from test_foreign import entry_at, processes, shown_vmas
 from test_states import HUGE_VMA, Kernel, check_word
 from testing import guest_test, host_test
-from tool import EVERY_STATE, Mkmaps, number, pagemap, pagewalk, prepare, vmas
+from tool import EVERY_STATE, Mkmaps, pagemap, pagewalk, prepare, vmas
 from vm import Guest
 
 OPTIONS = {**EVERY_STATE, "timeout": 600}
@@ -23,10 +23,7 @@ def source(g):
 def check_all_vmas(g, h, m, *more, **how):
     said = {p: areas for p, (comm, areas) in processes(g).items() if areas and comm not in ("sh", "cat")}
     answer = pagewalk(h, "vmas", "-s", source(g), *said, *more, ok=(0, 4), timeout=300, **how)
-    got = {p: [] for p in said}
-    for r in answer.of("vma"):
-        got[int(r["target"])].append((number(r["va"]), number(r["end"]), r["vma"], number(r["offset"]), r["inode"],
-                                      r["path"]))
+    got = shown_vmas(answer, said)
     assert got == said, {p: set(got[p]) ^ set(said[p]) for p in said if got[p] != said[p]}
     assert m.pid in said
     return answer
@@ -42,9 +39,7 @@ def check_pages(g, h, m):
         for va in range(area.lo, area.hi, 4096):
             if before[va] != after[va]:
                 continue  # the kernel ages, merges and swaps meanwhile
-            e = entries.get(va) or next((entries[at] for at in (va & ~0x1FFFFF,)
-                                         if at in entries and at + entries[at]["size"] > va), None)
-            why = check_word(kernel, va, after[va], e, area)
+            why = check_word(kernel, va, after[va], entry_at(entries, va), area)
             assert not why, why
             n += 1
     assert n > len(after) * 0.9
