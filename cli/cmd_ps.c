@@ -46,17 +46,7 @@ static int list(struct session *s)
 
 static int run(struct args *args)
 {
-	struct session s;
-	int rc;
-
-	if (args->nargs)
-		return usage_error(&cmd_ps, "ps takes no arguments: '%s'", args->arg[0]);
-	rc = session_open(&s, args, PW_VIEW_PROCESSES);
-	if (rc)
-		return rc;
-	if (!session_target(&s))
-		s.status = list(&s);
-	return session_close(&s);
+	return session_list(args, &cmd_ps, list);
 }
 
 static const struct option_def options[] = {

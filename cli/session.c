@@ -308,6 +308,21 @@ int session_close(struct session *s)
 	return s->status;
 }
 
+int session_list(struct args *args, const struct command *cmd, int (*list)(struct session *s))
+{
+	struct session s;
+	int rc;
+
+	if (args->nargs)
+		return usage_error(cmd, "%s takes no arguments: '%s'", cmd->name, args->arg[0]);
+	rc = session_open(&s, args, (enum pw_view)cmd->view);
+	if (rc)
+		return rc;
+	if (!session_target(&s))
+		s.status = list(&s);
+	return session_close(&s);
+}
+
 const char *space_name(const struct pw_space *space, const char *text, char buf[64])
 {
 	if (space->pid && !strchr(text, ':'))

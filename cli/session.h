@@ -69,6 +69,9 @@ void session_to_stdout(struct session *s);
 /* Frees all; returns the exit status. A closed pipe is no error. */
 int session_close(struct session *s);
 
+/* All of a command that takes no arguments and lists something of the target: opens, calls list for the status, closes. */
+int session_list(struct args *args, const struct command *cmd, int (*list)(struct session *s));
+
 /* "4242", "kernel", "root:0x1000": the name of a space in records. */
 const char *space_name(const struct pw_space *space, const char *text, char buf[64]);
 
