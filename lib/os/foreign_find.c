@@ -218,17 +218,7 @@ static bool like_a_root(const struct pw_foreign_os *os, const uint64_t *word)
 	return n >= 2 && n < 256;
 }
 
-static int root_in_page(void *ctx, uint64_t pa, const void *page)
-{
-	const struct search *s = ctx;
-
-	return like_a_root(s->os, page) && root_fits_some(s->os, pa, s->depth);
-}
-
-/*
- * The kernel's own root is in its image; the one that was met is a process's, perhaps. The same half, but for bits that the CPU
- * sets, is enough.
- */
+/* But for bits that the CPU sets. */
 static bool same_half(const uint64_t *a, const uint64_t *b)
 {
 	for (unsigned i = 256; i < 512; i++)
@@ -244,12 +234,16 @@ static int read_page(struct pw_foreign_os *os, uint64_t pa, uint64_t word[512])
 	return src->ops->read(src, pa, word, 4096);
 }
 
-static void prefer_own_root(struct pw_foreign_os *os)
+/*
+ * The kernel's own root is in its image; the one that was met is a process's, perhaps, and goes with it. False: none there has the half that
+ * the one that was met has now.
+ */
+static bool prefer_own_root(struct pw_foreign_os *os)
 {
 	uint64_t met[512], word[512];
 
 	if (read_page(os, os->half.root, met))
-		return;
+		return false;
 	for (size_t i = 0; i < os->half.nextents; i++)
 		for (uint64_t off = 0; off < os->half.extent[i].bytes; off += 4096) {
 			uint64_t pa = os->half.extent[i].pa + off;
@@ -260,8 +254,22 @@ static void prefer_own_root(struct pw_foreign_os *os)
 			os->half.root = pa;
 			os->how_root = "the root table in the kernel's image: it maps the kernel, and itself in the "
 				       "direct map";
-			return;
+			return true;
 		}
+	return false;
+}
+
+/* Goes over from the root that was met to the kernel's own. False: in a guest that runs it has meanwhile become something else. */
+static bool settle(struct pw_foreign_os *os)
+{
+	return prefer_own_root(os) || os->mem.space.source->consistency != PW_VALIDATED;
+}
+
+static int root_in_page(void *ctx, uint64_t pa, const void *page)
+{
+	const struct search *s = ctx;
+
+	return like_a_root(s->os, page) && root_fits_some(s->os, pa, s->depth) && settle(s->os);
 }
 
 /* -------- the roots of all processes -------- */
@@ -327,10 +335,9 @@ static bool find_at_hand(struct pw_foreign_os *os)
 		return true;
 	os->how_root = "a CPU's CR3: it maps the kernel, and itself in the direct map";
 	for (size_t i = 0; i < os->hints->ncpus; i++)
-		if (os->hints->cr3[i] != PW_PA_NONE && root_fits_some(os, os->hints->cr3[i] & ADDRESS, depth)) {
-			prefer_own_root(os);
+		if (os->hints->cr3[i] != PW_PA_NONE && root_fits_some(os, os->hints->cr3[i] & ADDRESS, depth) &&
+		    settle(os))
 			return true;
-		}
 	return false;
 }
 
@@ -345,10 +352,7 @@ static bool find_anywhere(struct pw_foreign_os *os)
 	if (pw_scan_pages(src, os->ranges, os->nranges, vmcoreinfo_in_page, &s) > 0)
 		return true;
 	os->how_root = "a page that is a root table: it maps the kernel, and itself in the direct map";
-	if (pw_scan_pages(src, os->ranges, os->nranges, root_in_page, &s) <= 0)
-		return false;
-	prefer_own_root(os);
-	return true;
+	return pw_scan_pages(src, os->ranges, os->nranges, root_in_page, &s) > 0;
 }
 
 int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *err)
@@ -366,10 +370,7 @@ int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *
 bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root)
 {
 	os->how_root = "the root that is looked at: it maps the kernel, and itself in the direct map";
-	if (!root_fits_some(os, root, os->opts.paging))
-		return false;
-	prefer_own_root(os);
-	return true;
+	return root_fits_some(os, root, os->opts.paging) && settle(os);
 }
 
 /* Of the kernel that was found: its root is the same half. */
