@@ -158,24 +158,13 @@ static int dump(struct dump *d, const struct ranges *ranges)
 	return s->status;
 }
 
-/* Names of the kernel's regions count, too. */
-static int find_range(struct dump *d, const char *text, struct ranges *out)
-{
-	int rc = parse_range(d->space, text, out, &d->s->err);
-
-	if (rc != -ENOENT)
-		return rc;
-	session_regions(d->s, d->space);
-	return parse_range(d->space, text, out, &d->s->err);
-}
-
 static int in_space(struct dump *d)
 {
 	struct session *s = d->s;
 	struct ranges ranges = { 0 };
 	const char *text = s->args->nargs > 1 ? s->args->arg[1] : NULL;
 
-	if (text && find_range(d, text, &ranges)) {
+	if (text && session_range(s, d->space, text, &ranges)) {
 		complain("%s", s->err.text);
 		s->status = STATUS_USAGE;
 	} else {

@@ -226,6 +226,16 @@ void session_regions(struct session *s, struct pw_space *space)
 		regions_join(s->target, &s->regions, space);
 }
 
+int session_range(struct session *s, struct pw_space *space, const char *text, struct ranges *out)
+{
+	int rc = parse_range(space, text, out, &s->err);
+
+	if (rc != -ENOENT)
+		return rc;
+	session_regions(s, space);
+	return parse_range(space, text, out, &s->err);
+}
+
 static int open_output(struct session *s)
 {
 	const char *path = s->args->output;

@@ -9,6 +9,7 @@
 #include <pagewalk/pagewalk.h>
 
 #include "options.h"
+#include "parse.h"
 #include "render/render.h"
 
 enum status {
@@ -53,6 +54,9 @@ void regions_join(struct pw_target *t, struct pw_space *kernel, struct pw_space 
 
 /* The same for the only space of a session. */
 void session_regions(struct session *s, struct pw_space *space);
+
+/* As parse_range(); names of the kernel's regions count, too. The text of an error is in s->err. */
+int session_range(struct session *s, struct pw_space *space, const char *text, struct ranges *out);
 
 /* Starts output: the head of what follows. 0 or a status. */
 int session_begin(struct session *s, const struct pw_rec_head *head);

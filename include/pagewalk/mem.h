@@ -11,11 +11,29 @@
 /* RAM from pa on. -ENXIO: not RAM; -EOPNOTSUPP: a source without memory; else what the source says. */
 PW_API int pw_mem_read_phys(struct pw_target *t, uint64_t pa, void *buf, size_t len, struct pw_error *err);
 
+/* A part of a space's memory that lies together in physical memory, or of which there is none. */
+struct pw_mem_part {
+	uint64_t va, last;
+	uint64_t pa;          /* of the first byte; PW_PA_NONE: there is none */
+	const uint8_t *bytes; /* valid during the call only; NULL: there are none, and */
+	const char *why;      /* "none" "soft" "reserved" "frame hidden" "unreadable", or the name of a hole */
+};
+
+/* A non-zero return ends it. */
+typedef int (*pw_mem_fn)(void *ctx, const struct pw_mem_part *part);
+
 /*
- * What is mapped at [va, va + len), read at the physical addresses that its tables give: nothing is faulted
- * in, no Accessed bit is set. *done: bytes before the first page that has none. 0 or a negative errno
- * (-EFAULT: not mapped) with a text.
+ * All of [va.lo, va.last], in order and without a gap: what is mapped (PROT_NONE counts: the kernel has the page), read at the
+ * physical addresses that its tables give, 64 KiB at most a part, and what is not there. Nothing is faulted in, no Accessed bit is set. 0, what
+ * each returned, or a negative errno with a text (-EOPNOTSUPP: a source without memory).
  */
+PW_API int pw_mem_each(const struct pw_space *space, struct pw_range va, pw_mem_fn each, void *ctx,
+		       struct pw_error *err);
+
+/* The same of physical memory: va is the physical address, too. What is not RAM is not read. */
+PW_API int pw_mem_each_phys(struct pw_target *t, struct pw_range pa, pw_mem_fn each, void *ctx, struct pw_error *err);
+
+/* As pw_mem_each into buf, up to what is not there: -EFAULT. *done: bytes before it. */
 PW_API int pw_mem_read(const struct pw_space *space, uint64_t va, void *buf, size_t len, size_t *done,
 		       struct pw_error *err);
 

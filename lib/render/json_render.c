@@ -406,6 +406,17 @@ static void memory(struct pw_render *r, const struct pw_rec_memory *m)
 	pw_json_close(&j);
 }
 
+static void gap(struct pw_render *r, const struct pw_mem_part *g)
+{
+	struct pw_json j;
+
+	open_rec(r, &j, "gap");
+	pw_json_hex(&j, r->head.space ? "va" : "pa", g->va);
+	pw_json_end_of(&j, "end", g->last);
+	pw_json_str(&j, "why", g->why);
+	pw_json_close(&j);
+}
+
 static void word(struct pw_render *r, const struct pw_rec_word *w)
 {
 	struct pw_json j;
@@ -580,6 +591,7 @@ const struct pw_render_ops pw_render_json = {
 	.source = source,
 	.fact = fact,
 	.memory = memory,
+	.gap = gap,
 	.word = word,
 	.kpage = kpage,
 	.pagetables = pagetables,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "out.h"
@@ -40,6 +42,26 @@ int pw_out_flush(struct pw_out *o)
 	if (o->fd >= 0)
 		o->len = 0;
 	return -o->error;
+}
+
+/* The file is made longer at once, as nothing may follow. */
+void pw_out_hole(struct pw_out *o, uint64_t bytes)
+{
+	struct stat st;
+	off_t at;
+
+	if (pw_out_flush(o) || o->fd < 0 || fstat(o->fd, &st) || !S_ISREG(st.st_mode) ||
+	    fcntl(o->fd, F_GETFL) & O_APPEND)
+		return;
+	o->holes = true;
+	at = bytes > INT64_MAX ? (errno = EFBIG, -1) : lseek(o->fd, (off_t)bytes, SEEK_CUR);
+	if (at < 0 || (at > st.st_size && ftruncate(o->fd, at)))
+		o->error = errno;
+}
+
+bool pw_out_has_holes(const struct pw_out *o)
+{
+	return o->holes;
 }
 
 void pw_out_make_room(struct pw_out *o, size_t n)

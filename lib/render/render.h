@@ -196,6 +196,7 @@ struct pw_render_ops {
 	void (*source)(struct pw_render *r, const struct pw_rec_source *s);
 	void (*fact)(struct pw_render *r, const struct pw_fact *f);
 	void (*memory)(struct pw_render *r, const struct pw_rec_memory *m);
+	void (*gap)(struct pw_render *r, const struct pw_mem_part *gap);
 	void (*word)(struct pw_render *r, const struct pw_rec_word *w);
 	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
 	void (*pagetables)(struct pw_render *r, const struct pw_rec_pagetables *p);

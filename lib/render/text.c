@@ -608,6 +608,7 @@ const struct pw_render_ops pw_render_text = {
 	.source = source,
 	.fact = fact,
 	.memory = pw_text_memory,
+	.gap = pw_text_gap,
 	.word = pw_text_word,
 	.kpage = pw_text_kpage,
 	.pagetables = pw_text_pagetables,

@@ -24,6 +24,7 @@ void pw_text_span(struct pw_render *r, const struct pw_span *span);
 void pw_text_hole(struct pw_render *r, const struct pw_hole *hole);
 void pw_text_translation(struct pw_render *r, const struct pw_translation *t);
 void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m);
+void pw_text_gap(struct pw_render *r, const struct pw_mem_part *gap);
 void pw_text_word(struct pw_render *r, const struct pw_rec_word *w);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
 void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);

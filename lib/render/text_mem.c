@@ -32,6 +32,21 @@ void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m)
 	pw_out_str(o, "|\n");
 }
 
+/* "7f3a5c201000  2044K not there: none" */
+void pw_text_gap(struct pw_render *r, const struct pw_mem_part *gap)
+{
+	struct pw_out *o = r->out;
+	uint64_t bytes = gap->last - gap->va + 1;
+
+	pw_out_room(o, PW_OUT_ROW);
+	pw_out_hexn(o, gap->va, 12);
+	pw_out_str(o, "  ");
+	pw_out_size(o, bytes, bytes % 1024);
+	pw_out_str(o, bytes % 1024 ? " bytes not there: " : " not there: ");
+	pw_out_str(o, gap->why);
+	pw_out_char(o, '\n');
+}
+
 void pw_text_word(struct pw_render *r, const struct pw_rec_word *w)
 {
 	pw_out_room(r->out, PW_OUT_ROW);

@@ -119,6 +119,32 @@ def check_pages(h, shot, image):
     return n
 
 
+def check_memory(h, shot, image):
+    """The bytes of VMAs as mem read extracts them: what is in memory is there, what is not is a hole in the file."""
+    n, holes, out = 0, 0, os.path.join(os.path.dirname(image), "extracted")
+    areas = [a for a in shot.areas if any(shot.words[va] for va in range(a.lo, a.hi, 4096))]
+    with open(image, "rb") as ram:
+        for area in {*areas[::8], *sorted(areas, key=lambda a: a.lo - a.hi)[:20]}:
+            rc, _, err = h.run(["pagewalk", "mem", "read", str(shot.mkmaps.pid), f"{area.lo:x}-{area.hi:x}", "--raw", "-o", out,
+                                "-s", image])
+            assert rc in (0, 4) and os.path.getsize(out) == area.hi - area.lo, (area, rc, err)
+            fd, missing = os.open(out, os.O_RDONLY), 0
+            for va in range(area.lo, area.hi, 4096):
+                word, at = shot.words[va], va - area.lo
+                if word >> 63:
+                    ram.seek((word & (1 << 55) - 1) << 12)
+                    assert os.pread(fd, 4096, at) == ram.read(4096), f"{va:#x} of {area}"
+                    n += 1
+                else:
+                    assert os.lseek(fd, at, os.SEEK_HOLE) == at, f"{va:#x} of {area} is no hole"
+                    missing += 1
+            os.close(fd)
+            assert (rc == 4) == (missing > 0) and (not missing or f" {4096 * missing} bytes" in err.decode()), (area, rc, err)
+            holes += missing
+    assert n > 1000 and holes > 50, (n, holes)
+    return n
+
+
 def facts(h, image, *more):
     return {r["fact"]: r["value"] for r in pagewalk(h, "info", "-s", image, *more).of("fact")}
 
@@ -164,7 +190,8 @@ def test_processes_vmas_and_pages_are_the_guests(g):
         without = os.path.join(d, "blind")
         blind(shot.raw, without)
         assert check_all(g, h, shot, without) == counts
-        print(f"     {g.name}: {counts[0]} processes, {counts[1]} VMAs, {counts[2]} pages", flush=True)
+        extracted = check_memory(h, shot, shot.raw)
+        print(f"     {g.name}: {counts[0]} processes, {counts[1]} VMAs, {counts[2]} pages; {extracted} extracted", flush=True)
 
 
 def members(btf, directory):
