@@ -5,14 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "os/kernel.h"
-#include "source/kmod.h"
 #include "source/system.h"
 #include "space.h"
-#include "uapi/pagewalk.h"
 
 static bool is_live(const struct pw_target *t)
 {
@@ -52,15 +49,17 @@ static void read_cpuinfo(struct pw_cpu *out)
 
 static void find_owner(struct pw_target *t, struct pw_cpu *out)
 {
+	/* With page-table isolation the root can be user mode's, beside the one that is the process's. */
+	uint64_t root = out->root == out->user_root ? out->root & ~PW_PTI_USER_ROOT : out->root;
 	struct pw_process *v;
 	size_t n;
 
-	if (t->facts.kernel_root == out->root)
+	if (t->facts.kernel_root == root)
 		out->owner = PW_OWNER_KERNEL;
 	if (pw_target_processes(t, true, &v, &n, NULL))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].root != out->root || v[i].root == PW_PA_NONE)
+		if (v[i].root != root || root == PW_PA_NONE)
 			continue;
 		/* Several after vfork(); we ourselves are more likely than our parent. */
 		if (out->owner == PW_OWNER_PROCESS && (!is_live(t) || v[i].pid != getpid()))
@@ -87,35 +86,24 @@ void pw_cpu_of_root(struct pw_target *t, uint64_t root, struct pw_cpu *out)
 
 int pw_cpu_read(struct pw_target *t, unsigned n, struct pw_cpu *out, struct pw_error *err)
 {
-	struct pagewalk_info info = { .size = sizeof(info), .cpu = n };
-	struct pw_cpu cpu = { .cpu = n };
-	uint64_t root;
+	struct pw_registers regs;
 	int rc;
 
-	/* Says in its own words why another source cannot. */
-	if (!t->os->cpu_root)
+	if (!t->os->registers)
 		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: a CPU's root is not known to this source", n);
-	rc = t->os->cpu_root(t, n, &root, err);
+	rc = t->os->registers(t, n, &regs, err);
 	if (rc)
 		return rc;
-	if (!is_live(t)) {
-		pw_cpu_of_root(t, root, out);
-		out->cpu = n;
-		out->has_cpu = true;
-		return 0;
-	}
-	if (ioctl(pw_kmod_fd(&t->source), PAGEWALK_INFO, &info))
-		return pw_error_set(err, -errno, "cpu:%u: %s", n, strerror(errno));
-	root = info.cr3 & UINT64_C(0x000ffffffffff000) & ~info.enc_mask;
-	pw_cpu_of_root(t, root, &cpu);
-	cpu.cpu = n;
-	cpu.has_cpu = cpu.registers = true;
-	cpu.cr0 = info.cr0;
-	cpu.cr3 = info.cr3;
-	cpu.cr4 = info.cr4;
-	cpu.efer = info.efer;
+	pw_cpu_of_root(t, regs.root, out);
+	out->cpu = n;
+	out->has_cpu = true;
+	out->registers = regs.known;
+	out->has_efer = regs.has_efer;
+	out->cr0 = regs.cr0;
+	out->cr3 = regs.cr3;
+	out->cr4 = regs.cr4;
+	out->efer = regs.efer;
 	if (is_live(t))
-		read_cpuinfo(&cpu);
-	*out = cpu;
+		read_cpuinfo(out);
 	return 0;
 }

@@ -309,7 +309,7 @@ static int open_root(struct pw_target *t, uint64_t root, struct pw_space *space,
 static int fill_space(struct pw_target *t, const struct pw_select *sel, struct pw_space *space, struct pw_error *err)
 {
 	pid_t pid = sel->pid;
-	uint64_t root;
+	struct pw_registers regs;
 	int rc = 0;
 
 	switch (sel->kind) {
@@ -326,11 +326,11 @@ static int fill_space(struct pw_target *t, const struct pw_select *sel, struct p
 	case PW_SELECT_ROOT:
 		return open_root(t, sel->root, space, err);
 	case PW_SELECT_CPU:
-		if (!t->os->cpu_root)
+		if (!t->os->registers)
 			return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: a CPU's root is not known to this source",
 					    sel->cpu);
-		rc = t->os->cpu_root(t, sel->cpu, &root, err);
-		return rc ? rc : open_root(t, root, space, err);
+		rc = t->os->registers(t, sel->cpu, &regs, err);
+		return rc ? rc : open_root(t, regs.root, space, err);
 	}
 	return -EINVAL;
 }

@@ -89,6 +89,13 @@ enum pw_dialect {
 
 struct pw_arch;
 
+/* What a CPU translates with. */
+struct pw_registers {
+	bool known, has_efer; /* whether the registers are, besides root */
+	uint64_t root;        /* physical address of its root table; PW_PA_NONE: not known */
+	uint64_t cr0, cr3, cr4, efer;
+};
+
 /* What decoding needs to know about one half of one machine. */
 struct pw_mmu {
 	const struct pw_arch *arch;

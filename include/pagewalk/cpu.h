@@ -24,19 +24,21 @@ struct pw_cpu {
 	char vendor[16]; /* "GenuineIntel"; "" not known */
 	unsigned phys_bits;
 	bool pku;       /* the kernel has turned protection keys on, by /proc/cpuinfo */
-	bool registers; /* the next ones are known */
+	bool registers; /* the next ones are known; efer: has_efer */
+	bool has_efer;
 	uint64_t cr0, cr3, cr4, efer;
-	uint64_t root;      /* physical address of the table that CR3 points to */
-	uint64_t user_root; /* of the one that user mode runs on with page-table isolation; else PW_PA_NONE */
-	uint64_t root_va;   /* in the direct map; PW_PA_NONE: not known */
+	uint64_t root; /* physical address of the table that CR3 points to */
+	uint64_t
+		user_root; /* of the one that user mode runs on with page-table isolation (can be root); else PW_PA_NONE */
+	uint64_t root_va; /* in the direct map; PW_PA_NONE: not known */
 	enum pw_owner owner;
 	pid_t pid; /* one of the processes whose root it is */
 	char comm[64];
 };
 
 /*
- * What CPU n has in its registers, by the module. -EOPNOTSUPP: another source; -ENXIO: no such CPU is online. Unless the
- * caller itself keeps the CPU, it has gone on when this returns: a process that was found as the owner can have ended.
+ * What CPU n has in its registers: by the module, QEMU, or the notes of an image. -EOPNOTSUPP: another source; -ENXIO: no such CPU
+ * is online. Unless the caller itself keeps the CPU, it has gone on when this returns: a process that was found as the owner can have ended.
  */
 PW_API int pw_cpu_read(struct pw_target *t, unsigned n, struct pw_cpu *out, struct pw_error *err);
 

@@ -65,8 +65,8 @@ struct pw_os_ops {
 	int (*process_space)(struct pw_target *t, pid_t pid, struct pw_space *space, struct pw_error *err);
 	/* The same for the kernel's space (kernel half only; regions as areas). */
 	int (*kernel_space)(struct pw_target *t, struct pw_space *space, struct pw_error *err);
-	/* Physical address of the pgd that CPU n uses now. NULL: not known to this OS. */
-	int (*cpu_root)(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err);
+	/* What CPU n translates with now; root is known. NULL: not known to this OS. */
+	int (*registers)(struct pw_target *t, unsigned cpu, struct pw_registers *out, struct pw_error *err);
 	/* A root that is about to be walked, from which something may be learned first. May be NULL. */
 	void (*use_root)(struct pw_target *t, uint64_t root);
 	/* Finds out all that can be known, before how and facts are asked. May be NULL. */

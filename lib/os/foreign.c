@@ -284,7 +284,7 @@ static int foreign_layout(struct pw_target *t, struct pw_areas *out, struct pw_e
 	return rc ? rc : pw_layout_exact(t, &os->k, out, err);
 }
 
-static int foreign_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err)
+static int foreign_registers(struct pw_target *t, unsigned cpu, struct pw_registers *out, struct pw_error *err)
 {
 	const struct pw_foreign_hints *h = ((struct pw_foreign_os *)t->os_priv)->hints;
 
@@ -292,9 +292,9 @@ static int foreign_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, s
 		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: the image has no registers of CPUs", cpu);
 	if (cpu >= h->ncpus)
 		return pw_error_set(err, -ENXIO, "cpu:%u: there are %zu CPUs, from 0 on", cpu, h->ncpus);
-	if (h->cr3[cpu] == PW_PA_NONE)
+	if (!h->cpu[cpu].known)
 		return pw_error_set(err, -EOPNOTSUPP, "cpu:%u: its CR3 was not written down", cpu);
-	*root = h->cr3[cpu] & UINT64_C(0x000ffffffffff000);
+	*out = h->cpu[cpu];
 	return 0;
 }
 
@@ -320,22 +320,21 @@ static void foreign_use_root(struct pw_target *t, uint64_t root)
 
 /* -------- attaching -------- */
 
-struct pw_foreign_hints *pw_foreign_hints_new(size_t ncpus)
+struct pw_foreign_hints *pw_foreign_hints_new(const struct pw_registers *cpu, size_t ncpus)
 {
-	struct pw_foreign_hints *h = calloc(1, sizeof(*h) + ncpus * sizeof(h->cr3[0]));
+	struct pw_foreign_hints *h = calloc(1, sizeof(*h) + ncpus * sizeof(h->cpu[0]));
 
 	if (!h)
 		return NULL;
-	for (h->ncpus = 0; h->ncpus < ncpus; h->ncpus++)
-		h->cr3[h->ncpus] = PW_PA_NONE;
-	return h;
-}
+	for (; h->ncpus < ncpus; h->ncpus++) {
+		struct pw_registers *to = &h->cpu[h->ncpus];
 
-void pw_foreign_hints_cpu(struct pw_foreign_hints *h, size_t cpu, uint64_t cr3, uint64_t cr4)
-{
-	h->cr3[cpu] = cr3;
-	if (!h->depth)
-		h->depth = cr4 & CR4_LA57 ? 5 : 4;
+		*to = cpu[h->ncpus];
+		to->root = to->known ? to->cr3 & UINT64_C(0x000ffffffffff000) : PW_PA_NONE;
+		if (to->known && !h->depth)
+			h->depth = to->cr4 & CR4_LA57 ? 5 : 4;
+	}
+	return h;
 }
 
 static void foreign_close(struct pw_target *t)
@@ -357,7 +356,7 @@ static const struct pw_os_ops foreign_os = {
 	.processes = foreign_processes,
 	.process_space = foreign_process_space,
 	.kernel_space = foreign_kernel_space,
-	.cpu_root = foreign_cpu_root,
+	.registers = foreign_registers,
 	.use_root = foreign_use_root,
 	.look = foreign_look,
 	.layout = foreign_layout,

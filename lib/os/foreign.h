@@ -25,7 +25,7 @@ struct pw_foreign_hints {
 	const char *vmcoreinfo; /* NULL: none */
 	unsigned depth;         /* levels, by CR4 of a CPU; 0: not known */
 	size_t ncpus;
-	uint64_t cr3[]; /* of each CPU; PW_PA_NONE where not known */
+	struct pw_registers cpu[];
 };
 
 /* A stretch of the kernel's image that is mapped with the same rights. */
@@ -160,9 +160,8 @@ void pw_foreign_facts(struct pw_target *t, struct pw_facts_list *list);
 
 /* -------- foreign.c -------- */
 
-/* Of so many CPUs, none of whose registers are known yet. NULL: out of memory. */
-struct pw_foreign_hints *pw_foreign_hints_new(size_t ncpus);
-void pw_foreign_hints_cpu(struct pw_foreign_hints *h, size_t cpu, uint64_t cr3, uint64_t cr4);
+/* With what so many CPUs had; their roots follow from that. NULL: out of memory. */
+struct pw_foreign_hints *pw_foreign_hints_new(const struct pw_registers *cpu, size_t ncpus);
 
 /*
  * Fills in os, mmu and facts of a target whose source has memory. Where no kernel is found in it, the target still has what hints tell: root:PA

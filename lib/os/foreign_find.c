@@ -335,8 +335,7 @@ static bool find_at_hand(struct pw_foreign_os *os)
 		return true;
 	os->how_root = "a CPU's CR3: it maps the kernel, and itself in the direct map";
 	for (size_t i = 0; i < os->hints->ncpus; i++)
-		if (os->hints->cr3[i] != PW_PA_NONE && root_fits_some(os, os->hints->cr3[i] & ADDRESS, depth) &&
-		    settle(os))
+		if (os->hints->cpu[i].known && root_fits_some(os, os->hints->cpu[i].root, depth) && settle(os))
 			return true;
 	return false;
 }

@@ -10,12 +10,9 @@
 int pw_guest_attach(struct pw_target *t, const struct pw_target_opts *opts, struct pw_error *err)
 {
 	const struct pw_qemu *q = pw_qemu_of(&t->source);
-	struct pw_foreign_hints *h = pw_foreign_hints_new(q->ncpus);
+	struct pw_foreign_hints *h = pw_foreign_hints_new(q->cpu, q->ncpus);
 
 	if (!h)
 		return pw_error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < q->ncpus; i++)
-		if (q->cpu[i].known)
-			pw_foreign_hints_cpu(h, i, q->cpu[i].cr3, q->cpu[i].cr4);
 	return pw_foreign_attach(t, opts, h, err);
 }

@@ -13,14 +13,11 @@
 int pw_image_attach(struct pw_target *t, const struct pw_target_opts *opts, struct pw_error *err)
 {
 	const struct pw_image_notes *notes = &pw_image_of(&t->source)->notes;
-	struct pw_foreign_hints *h = pw_foreign_hints_new(notes->ncpus);
+	struct pw_foreign_hints *h = pw_foreign_hints_new(notes->cpu, notes->ncpus);
 
 	if (!h)
 		return pw_error_set(err, -ENOMEM, "out of memory");
 	h->vmcoreinfo = notes->vmcoreinfo;
-	for (size_t i = 0; i < notes->ncpus; i++)
-		if (notes->cpu[i].known)
-			pw_foreign_hints_cpu(h, i, notes->cpu[i].cr3, notes->cpu[i].cr4);
 	return pw_foreign_attach(t, opts, h, err);
 }
 

@@ -187,9 +187,9 @@ static int live_layout(struct pw_target *t, struct pw_areas *out, struct pw_erro
 	return has_tables(t) ? pw_layout_exact(t, t->os_priv, out, err) : pw_layout_of_leaves(out, err);
 }
 
-static int live_cpu_root(struct pw_target *t, unsigned cpu, uint64_t *root, struct pw_error *err)
+static int live_registers(struct pw_target *t, unsigned cpu, struct pw_registers *out, struct pw_error *err)
 {
-	int rc = pw_kmod_root_of_cpu(&t->source, cpu, root);
+	int rc = pw_kmod_registers(&t->source, cpu, out);
 
 	if (rc == -EOPNOTSUPP)
 		return pw_error_set(err, rc,
@@ -267,7 +267,7 @@ static const struct pw_os_ops live_os = {
 	.processes = live_processes,
 	.process_space = live_process_space,
 	.kernel_space = live_kernel_space,
-	.cpu_root = live_cpu_root,
+	.registers = live_registers,
 	.layout = live_layout,
 	.symbol = live_symbol,
 	.how = live_how,

@@ -512,7 +512,7 @@ static void cpu(struct pw_render *r, const struct pw_cpu *c)
 	pw_json_str(&j, "vendor", c->vendor[0] ? c->vendor : NULL);
 	pw_json_num(&j, "phys_bits", c->phys_bits);
 	for (unsigned i = 0; i < 4; i++) {
-		if (c->registers)
+		if (i < 3 ? c->registers : c->has_efer)
 			pw_json_hex(&j, keys[i], registers[i]);
 		else
 			pw_json_null(&j, keys[i]);

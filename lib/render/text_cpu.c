@@ -118,7 +118,9 @@ static void cpu(struct pw_render *r, const struct pw_cpu *c)
 		pw_out_hex16(o, c->root_va);
 		pw_out_char(o, '\n');
 	}
-	if (c->user_root != PW_PA_NONE) {
+	if (c->user_root == c->root && c->root != PW_PA_NONE) {
+		pw_out_str(o, "page-table isolation: this is user mode's table\n");
+	} else if (c->user_root != PW_PA_NONE) {
 		pw_out_str(o, "page-table isolation: this is the kernel's table, NX on all that is the user's; user "
 			      "mode runs "
 			      "on 0x");

@@ -9,6 +9,7 @@
 #ifndef PAGEWALK_SOURCE_IMAGE_H
 #define PAGEWALK_SOURCE_IMAGE_H
 
+#include <pagewalk/arch.h>
 #include <pagewalk/source.h>
 
 /* Physical addresses of x86-64 have at most that many bits: what lies beyond is absurd. */
@@ -26,14 +27,9 @@ struct pw_image_extent {
 	uint64_t at; /* where in the file; with a format that has read(): its own affair */
 };
 
-struct pw_image_cpu {
-	bool known; /* the registers; a kernel's own notes do not have them */
-	uint64_t cr0, cr3, cr4;
-};
-
 /* What a dump says beside the memory. All of it is as hostile as the rest. */
 struct pw_image_notes {
-	struct pw_image_cpu *cpu; /* in the order of the notes */
+	struct pw_registers *cpu; /* in the order of the notes; a kernel's own notes do not have them */
 	size_t ncpus;
 	char *vmcoreinfo; /* lines KEY=VALUE; NULL: none */
 	bool frozen_evidence;

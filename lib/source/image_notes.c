@@ -53,13 +53,13 @@ static uint64_t word(const uint8_t *from)
 }
 
 /* The CPU of that number, made when it is the next one. NULL: no memory, or too many. */
-static struct pw_image_cpu *cpu_at(struct pw_image_notes *notes, struct count *count, size_t i)
+static struct pw_registers *cpu_at(struct pw_image_notes *notes, struct count *count, size_t i)
 {
 	if (i >= MOST_CPUS)
 		return NULL;
 	if (i >= count->room) {
 		size_t want = count->room ? count->room * 2 : 16;
-		struct pw_image_cpu *v = reallocarray(notes->cpu, want, sizeof(*v));
+		struct pw_registers *v = reallocarray(notes->cpu, want, sizeof(*v));
 
 		if (!v)
 			return NULL;
@@ -74,7 +74,7 @@ static struct pw_image_cpu *cpu_at(struct pw_image_notes *notes, struct count *c
 
 static void take_qemu(struct pw_image_notes *notes, struct count *count, const struct note *note)
 {
-	struct pw_image_cpu *cpu;
+	struct pw_registers *cpu;
 
 	if (note->bytes < QEMU_SIZE)
 		return;
@@ -84,7 +84,7 @@ static void take_qemu(struct pw_image_notes *notes, struct count *count, const s
 	if (!cpu)
 		return;
 	count->qemu++;
-	*cpu = (struct pw_image_cpu){
+	*cpu = (struct pw_registers){
 		.known = true,
 		.cr0 = word(note->desc + QEMU_CR0),
 		.cr3 = word(note->desc + QEMU_CR0 + 3 * 8),

@@ -196,15 +196,23 @@ int pw_kmod_root_of_pid(struct pw_source *src, pid_t pid, bool pin, uint64_t *ro
 	return 0;
 }
 
-int pw_kmod_root_of_cpu(struct pw_source *src, unsigned cpu, uint64_t *root)
+int pw_kmod_registers(struct pw_source *src, unsigned cpu, struct pw_registers *out)
 {
-	struct pagewalk_root r = { .size = sizeof(r), .what = PAGEWALK_ROOT_CPU, .id = cpu };
+	struct pagewalk_info info = { .size = sizeof(info), .cpu = cpu };
 
 	if (src->ops != &pw_source_kmod)
 		return -EOPNOTSUPP;
-	if (ioctl(((struct pw_kmod *)src->priv)->fd, PAGEWALK_ROOT, &r))
+	if (ioctl(((struct pw_kmod *)src->priv)->fd, PAGEWALK_INFO, &info))
 		return -errno;
-	*root = r.root;
+	*out = (struct pw_registers){
+		.known = true,
+		.has_efer = true,
+		.root = info.cr3 & UINT64_C(0x000ffffffffff000) & ~info.enc_mask,
+		.cr0 = info.cr0,
+		.cr3 = info.cr3,
+		.cr4 = info.cr4,
+		.efer = info.efer,
+	};
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <pagewalk/arch.h>
 #include <pagewalk/source.h>
 
 #include "source/ram.h"
@@ -23,7 +24,7 @@ int pw_kmod_facts(struct pw_source *src, struct pw_kmod_facts *out);
 /* pin: the module then takes the process's locks for tables below that root. -ESRCH: no such process, or no memory. */
 int pw_kmod_root_of_pid(struct pw_source *src, pid_t pid, bool pin, uint64_t *root);
 
-int pw_kmod_root_of_cpu(struct pw_source *src, unsigned cpu, uint64_t *root);
+int pw_kmod_registers(struct pw_source *src, unsigned cpu, struct pw_registers *out);
 
 /* The open device, owned by the source. */
 int pw_kmod_fd(const struct pw_source *src);

@@ -143,7 +143,7 @@ static const char *hex_after(const char *text, const char *key, uint64_t *out)
 	return at && sscanf(at + strlen(key), "%" SCNx64, out) == 1 ? at : NULL;
 }
 
-/* `info registers -a`: "CPU#0", then lines with "CR0=80050033 CR2=... CR3=... CR4=...". */
+/* `info registers -a`: "CPU#0", then lines with "CR0=80050033 CR2=... CR3=... CR4=...", "EFER=...". */
 static int read_cpus(struct pw_qemu *q, struct pw_error *err)
 {
 	char *text, *at;
@@ -153,11 +153,13 @@ static int read_cpus(struct pw_qemu *q, struct pw_error *err)
 		return rc;
 	for (at = strstr(text, "CPU#"); at && q->ncpus < PW_QEMU_MAX_CPUS;) {
 		char *next = strstr(at + 4, "CPU#");
-		struct pw_qemu_cpu *cpu = &q->cpu[q->ncpus++];
+		struct pw_registers *cpu = &q->cpu[q->ncpus++];
 
 		if (next)
 			next[-1] = 0;
-		cpu->known = hex_after(at, "CR3=", &cpu->cr3) && hex_after(at, "CR4=", &cpu->cr4);
+		cpu->known = hex_after(at, "CR0=", &cpu->cr0) && hex_after(at, "CR3=", &cpu->cr3) &&
+			     hex_after(at, "CR4=", &cpu->cr4);
+		cpu->has_efer = cpu->known && hex_after(at, "EFER=", &cpu->efer);
 		at = next;
 	}
 	free(text);

@@ -6,6 +6,7 @@
 #ifndef PAGEWALK_SOURCE_QEMU_H
 #define PAGEWALK_SOURCE_QEMU_H
 
+#include <pagewalk/arch.h>
 #include <pagewalk/source.h>
 
 #include "source/qmp.h"
@@ -19,11 +20,6 @@ struct pw_qemu_ram {
 	int fd; /* of the backend's memory; -1: by pmemsave */
 };
 
-struct pw_qemu_cpu {
-	bool known;
-	uint64_t cr3, cr4;
-};
-
 struct pw_qemu {
 	struct pw_qmp qmp;
 	bool was_running, stopped; /* stopped: by us */
@@ -31,7 +27,7 @@ struct pw_qemu {
 	size_t nram;
 	struct pw_range *range; /* the same with neighbours joined */
 	size_t nranges;
-	struct pw_qemu_cpu cpu[PW_QEMU_MAX_CPUS];
+	struct pw_registers cpu[PW_QEMU_MAX_CPUS];
 	size_t ncpus;
 	char save[64]; /* file that pmemsave writes; "": not made yet */
 	int save_fd;

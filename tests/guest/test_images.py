@@ -147,6 +147,11 @@ def test_every_format_gives_what_info_tlb_gives(g):
             assert found == processes and len(found[0]) > 60 and len(found[1]) > 100, name
             if consistency == "frozen" and "raw" not in name:
                 truth.compare(read_image(path, "cpu:0")[0], f"{name}, cpu:0")
+                if "elf" in name:
+                    shown = ask_image(path, "cpu", "0", "--depth", "1")[0].of("cpu")[0]
+                    assert [number(shown[r]) for r in ("cr0", "cr3", "cr4", "efer")] == \
+                        [*(truth.registers[r] for r in ("CR0", "CR3", "CR4")), None], (shown, truth.registers)
+                    assert (shown["pid"], shown["name"]) == (m.pid, "mkmaps"), shown
                 assert answer.head["system"] == f"Linux {g.release}", answer.head
         assert truth.words == g.memory.words(truth.cr3, truth.levels), "the guest has moved"
     print(f"     {g.name}: {len(truth.leaves)} leaves, {len(truth.words)} words, {len(processes[0])} processes, "

@@ -9,7 +9,7 @@ from local import Host
 from test_foreign import entry_at, processes, shown_vmas
 from test_states import HUGE_VMA, Kernel, check_word
 from testing import guest_test, host_test
-from tool import EVERY_STATE, Mkmaps, pagemap, pagewalk, prepare, vmas
+from tool import EVERY_STATE, Mkmaps, number, pagemap, pagewalk, prepare, vmas
 from vm import Guest
 
 OPTIONS = {**EVERY_STATE, "timeout": 600}
@@ -60,6 +60,8 @@ def test_a_guest_that_runs(g):
         registers = g.registers()
         answer = pagewalk(h, "cpu", "0", "-s", source(g), "--user", ok=(0, 4))
         assert answer.head["consistency"] == "frozen"
+        shown = answer.of("cpu")[0]
+        assert all(number(shown[r.lower()]) == registers[r] for r in ("CR0", "CR3", "CR4", "EFER")), (shown, registers)
         g.cont()
         print(f"     {g.name}: {len(listed)} processes, {n} pages; CR3 {registers['CR3']:#x}", flush=True)
 
