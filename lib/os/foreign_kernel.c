@@ -12,6 +12,7 @@
 #include "os/foreign.h"
 #include "source/system.h"
 
+#define PAGE    4096
 #define CHUNK   (256 * 1024)
 #define MIN_BTF (256 * 1024) /* a kernel's has megabytes; those of modules lie about as well */
 #define MAX_BTF (32 << 20)
@@ -182,6 +183,18 @@ static bool is_banner(struct pw_foreign_os *os, uint64_t va, const char *at)
 
 /* -------- looking through the image -------- */
 
+/* What is to be looked at; pages that an image does not have look as if nothing was there, which is what is looked for nowhere. */
+static void read_chunk(struct pw_foreign_os *os, uint64_t va, char *buf, size_t len)
+{
+	if (!pw_kmem_read(&os->mem, va, buf, len))
+		return;
+	for (size_t at = 0, n; at < len; at += n) {
+		n = PAGE - (va + at) % PAGE < len - at ? (size_t)(PAGE - (va + at) % PAGE) : len - at;
+		if (pw_kmem_read(&os->mem, va + at, buf + at, n))
+			memset(buf + at, 0, n);
+	}
+}
+
 /* Asks at each 4 bytes of an extent. Such that 8 bytes can be looked at. */
 static bool search_extent(struct pw_foreign_os *os, const struct pw_extent *x, char *buf,
 			  bool (*is)(struct pw_foreign_os *os, uint64_t va, const char *at))
@@ -189,8 +202,7 @@ static bool search_extent(struct pw_foreign_os *os, const struct pw_extent *x, c
 	for (uint64_t off = 0; off < x->bytes; off += CHUNK - 8) {
 		size_t len = x->bytes - off < CHUNK ? (size_t)(x->bytes - off) : CHUNK;
 
-		if (pw_kmem_read(&os->mem, x->va + off, buf, len))
-			continue;
+		read_chunk(os, x->va + off, buf, len);
 		for (size_t i = 0; i + 8 <= len; i += 4)
 			if (is(os, x->va + off + i, buf + i))
 				return true;

@@ -178,6 +178,12 @@ class Channel:
         with self.changed:
             return list(self._running.values())
 
+    def forget(self, greeted=False):
+        """The guest's commands are gone with its kernel; unless greeted, another one is about to say hello."""
+        with self.changed:
+            self._running.clear()
+            self.hello = self.hello if greeted else None
+
     def close(self):
         self._outbox.put(None)
         self._die("closed")

@@ -35,10 +35,10 @@ def processes(g):
     return found
 
 
-class Shot:
-    """A stopped guest with a crowd and mkmaps in it, what it said of itself, and its memory as a raw image."""
+class Said:
+    """A guest with a crowd and mkmaps in it, and what it says of itself."""
 
-    def __init__(self, g, directory):
+    def __init__(self, g):
         prepare(g)
         g.spawn(["crowd", str(CROWD), "20"], stdin=None).wait_line(rb"ready", 120)
         self.mkmaps = Mkmaps(g)
@@ -50,6 +50,13 @@ class Shot:
                                    g.check("cat /proc/kallsyms").decode())}
         self.processes = processes(g)
         self.words = pagemap(g, self.mkmaps.pid, [(v.lo, v.hi) for v in self.areas])
+
+
+class Shot(Said):
+    """The same, and then stopped: its memory as a raw image."""
+
+    def __init__(self, g, directory):
+        super().__init__(g)
         g.stop()
         self.raw = os.path.join(directory, "raw")
         write_raw(g.ram_path, ranges_of(g.memory), self.raw)
@@ -61,7 +68,7 @@ def listed(h, image, *more):
     return {r["pid"]: r for r in got if r["pid"]}, [number(r["root"]) for r in got if not r["pid"]]
 
 
-def check_processes(h, shot, image):
+def check_processes(h, shot, image, also=()):
     got, orphans = listed(h, image)
     said = shot.processes
     # Who said it has ended meanwhile; workers of the kernel come and go, and have what they do in their name.
@@ -69,7 +76,7 @@ def check_processes(h, shot, image):
     assert all(said[p][0].startswith("kworker/") or len(said[p][1]) == 0 or said[p][0] in ("sh", "cat") for p in gone), gone
     assert len(gone) < 6, gone
     new = {p: got[p]["name"] for p in got if p not in said}
-    assert all(n.startswith("kworker/") for n in new.values()), new
+    assert all(n.startswith("kworker/") or n in also for n in new.values()), new
     for pid, record in got.items():
         if pid in said and not said[pid][0].startswith("kworker/"):
             # The kernel keeps longer names of its threads elsewhere.

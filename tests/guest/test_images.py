@@ -22,6 +22,7 @@ from tool import EVERY_STATE, Answer, Mkmaps, number, prepare
 KERNELS = ("5.10-4", "6.1-4", "6.12-5", "7.2-5")
 SHOWN = 0x80000000000001FE  # the bits that `info tlb` shows
 MOST_MEMORY = 64 << 20
+MAKEDUMPFILE_KNOWS = ("5.10", "6.1")
 
 
 @contextmanager
@@ -85,6 +86,29 @@ def dump_by_qemu(g, path, **how):
     return path
 
 
+def move_program_headers(elf):
+    """To where makedumpfile takes them for granted: QEMU has section headers between them and the ELF header."""
+    with open(elf, "r+b") as f:
+        head = bytearray(f.read(64))
+        at, size = struct.unpack_from("<Q", head, 32)[0], 56 * struct.unpack_from("<H", head, 56)[0]
+        f.seek(at)
+        headers = f.read(size)
+        struct.pack_into("<QQ", head, 32, 64, 0)
+        struct.pack_into("<HHH", head, 58, 64, 0, 0)
+        f.seek(0)
+        f.write(head + headers)
+
+
+def makedumpfile(elf, path, args):
+    command = ["makedumpfile", args, "--message-level", "7", elf, *([] if "F" in args else [path])]
+    if os.path.exists(path):
+        os.unlink(path)
+    with open(path + ".flat", "wb") as out:
+        p = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=False)
+    assert p.returncode == 0, (command, p.stderr, initramfs.read(path + ".flat")[-500:])
+    return path + ".flat" if "F" in args else path
+
+
 def make_all(g, where):
     """(name, file, options, what it must be called) of the guest's RAM in every format."""
     ranges = images.ranges_of(g.memory)
@@ -98,6 +122,11 @@ def make_all(g, where):
     yield "kdump-zlib, flattened", dump_by_qemu(g, at("flat"), paging=False, format="kdump-zlib"), (), "frozen"
     images.unflatten(at("flat"), at("kdump"))
     yield "kdump-zlib", at("kdump"), (), "frozen"
+    if g.series in MAKEDUMPFILE_KNOWS:
+        move_program_headers(at("elf"))
+        for name, args in (("zlib", "-c"), ("lzo, without pages of zeros, caches, users' and free ones", "-ld31"),
+                           ("lzo, flattened", "-lF")):
+            yield f"kdump by makedumpfile, {name}", makedumpfile(at("elf"), at("made"), args), (), "frozen"
     g.qmp("pmemsave", val=0, size=g.memory.low, filename=at("raw"))
     yield "raw, by pmemsave", at("raw"), (), "smeared"
     yield "raw, that is known to be frozen", at("raw"), ("--frozen",), "frozen"

@@ -149,6 +149,13 @@ class Guest:
         if self.levels and self.paging_levels() != self.levels:
             raise GuestError(f"{self.release} runs with {self.paging_levels()}-level paging, not {self.levels}")
 
+    def crash(self, timeout=BOOT_TIMEOUT):
+        """Crashes the kernel, so that the one takes over that was loaded for it, with its own agent."""
+        self._channel.forget()
+        self.spawn("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger", stdin=None)
+        self._wait_boot(timeout * self.kernel.slowness)
+        self._channel.forget(greeted=True)
+
     def _tail(self):
         said = initramfs.read(os.path.join(self.directory, "qemu")) + self.console()[-2000:]
         return said.decode(errors="replace").strip() or "nothing on its console"
