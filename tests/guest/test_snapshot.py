@@ -5,11 +5,13 @@ line; and between two of them, diff says what a process did to its memory, all o
 import json
 import re
 
+from kmod import MODULE, load, with_module
 from local import Host, exact_sources
 from testing import guest_test, host_test
 from tool import EVERY_STATE, Mkmaps, SOURCES, prepare
 
 FILE = "/tmp/pagewalk-test.snapshot"
+ALL = (*SOURCES, "kmod")
 AD = {"accessed", "aged", "dirtied", "cleaned"}
 
 
@@ -24,7 +26,7 @@ def commands(pid, some):
 def without_head(out):
     """All but what names the source."""
     lines = out.split(b"\n")
-    return [re.sub(rb"  (snapshot of )?(bpf|kcore), validated(, [-\d]+ [\d:]+ UTC)?$", b"", line) for line in lines
+    return [re.sub(rb"  (snapshot of )?((bpf|kcore), validated|kmod, locked)(, [-\d]+ [\d:]+ UTC)?$", b"", line) for line in lines
             if not line.startswith(b'{"rec":"head"')]
 
 
@@ -167,18 +169,20 @@ def check_all(g):
           flush=True)
 
 
-@guest_test(kernels=("5.10-4", "6.12-5", "7.2-5"), **EVERY_STATE)
+@guest_test(kernels=("5.10-4", "6.12-5", "7.2-5"), **with_module(EVERY_STATE))
 def test_commands_print_the_same(g):
     prepare(g)
+    load(g)
     m = Mkmaps(g)
-    check_same(g, m, SOURCES)
+    check_same(g, m, ALL)
     check_all(g)
 
 
-@guest_test(kernels=("5.10-4", "6.12-5", "7.2-5"))
+@guest_test(kernels=("5.10-4", "6.12-5", "7.2-5"), **MODULE)
 def test_diff_says_what_was_done(g):
+    load(g)
     g.check("echo always > /sys/kernel/mm/transparent_hugepage/enabled")
-    for source in SOURCES:
+    for source in ALL:
         check_diff(g, source)
     check_live_diff(g)
 
