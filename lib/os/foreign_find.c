@@ -234,28 +234,39 @@ static int read_page(struct pw_foreign_os *os, uint64_t pa, uint64_t word[512])
 	return src->ops->read(src, pa, word, 4096);
 }
 
+struct own_root {
+	struct pw_foreign_os *os;
+	uint64_t met[512];
+};
+
+static int own_root_in_page(void *ctx, uint64_t pa, const void *page)
+{
+	const struct own_root *o = ctx;
+
+	if (!like_a_root(o->os, page) || !same_half(o->met, page))
+		return 0;
+	o->os->half.root = pa;
+	o->os->how_root = "the root table in the kernel's image: it maps the kernel, and itself in the direct map";
+	return 1;
+}
+
 /*
  * The kernel's own root is in its image; the one that was met is a process's, perhaps, and goes with it. False: none there has the half that
  * the one that was met has now.
  */
 static bool prefer_own_root(struct pw_foreign_os *os)
 {
-	uint64_t met[512], word[512];
+	struct own_root o = { .os = os };
 
-	if (read_page(os, os->half.root, met))
+	if (read_page(os, os->half.root, o.met))
 		return false;
-	for (size_t i = 0; i < os->half.nextents; i++)
-		for (uint64_t off = 0; off < os->half.extent[i].bytes; off += 4096) {
-			uint64_t pa = os->half.extent[i].pa + off;
+	for (size_t i = 0; i < os->half.nextents; i++) {
+		const struct pw_extent *x = &os->half.extent[i];
+		struct pw_range r = { x->pa, x->pa + x->bytes - 1 };
 
-			if (!(os->half.extent[i].perm & PW_W) || read_page(os, pa, word) || !like_a_root(os, word) ||
-			    !same_half(met, word))
-				continue;
-			os->half.root = pa;
-			os->how_root = "the root table in the kernel's image: it maps the kernel, and itself in the "
-				       "direct map";
+		if (x->perm & PW_W && pw_scan_pages(os->mem.space.source, &r, 1, own_root_in_page, &o) > 0)
 			return true;
-		}
+	}
 	return false;
 }
 

@@ -108,6 +108,20 @@ static size_t btf_bytes(const struct btf_header *h)
 	return h->hdr_len + (types > strings ? types : strings);
 }
 
+/* A stretch of the image, which lies in one piece: without a look at its page tables, page by page, where they have told so before. */
+static bool read_image(struct pw_foreign_os *os, uint64_t va, void *buf, size_t len)
+{
+	struct pw_source *src = os->mem.space.source;
+
+	for (size_t i = 0; i < os->half.nextents; i++) {
+		const struct pw_extent *x = &os->half.extent[i];
+
+		if (va >= x->va && va - x->va <= x->bytes && len <= x->bytes - (va - x->va))
+			return !src->ops->read(src, x->pa + (va - x->va), buf, len);
+	}
+	return !pw_kmem_read(&os->mem, va, buf, len);
+}
+
 /* Whether the types at va are the kernel's. */
 static bool btf_at(struct pw_foreign_os *os, uint64_t va)
 {
@@ -122,16 +136,15 @@ static bool btf_at(struct pw_foreign_os *os, uint64_t va)
 	if (n < MIN_BTF || n > MAX_BTF)
 		return false;
 	data = malloc(n);
-	ok = data && !pw_kmem_read(&os->mem, va, data, n) && !take_btf(os, data, n, NULL);
+	ok = data && read_image(os, va, data, n) && !take_btf(os, data, n, NULL);
 	free(data);
 	return ok;
 }
 
 static bool is_btf(struct pw_foreign_os *os, uint64_t va, const char *at)
 {
-	static const unsigned char magic[4] = { 0x9f, 0xeb, 1, 0 };
-
-	return !memcmp(at, magic, sizeof(magic)) && btf_at(os, va);
+	(void)at;
+	return btf_at(os, va);
 }
 
 /* -------- init_task -------- */
@@ -184,43 +197,54 @@ static bool is_banner(struct pw_foreign_os *os, uint64_t va, const char *at)
 /* -------- looking through the image -------- */
 
 /* What is to be looked at; pages that an image does not have look as if nothing was there, which is what is looked for nowhere. */
-static void read_chunk(struct pw_foreign_os *os, uint64_t va, char *buf, size_t len)
+static void read_chunk(struct pw_foreign_os *os, uint64_t va, void *buf, size_t len)
 {
-	if (!pw_kmem_read(&os->mem, va, buf, len))
+	if (read_image(os, va, buf, len))
 		return;
 	for (size_t at = 0, n; at < len; at += n) {
 		n = PAGE - (va + at) % PAGE < len - at ? (size_t)(PAGE - (va + at) % PAGE) : len - at;
-		if (pw_kmem_read(&os->mem, va + at, buf + at, n))
-			memset(buf + at, 0, n);
+		if (!read_image(os, va + at, (char *)buf + at, n))
+			memset((char *)buf + at, 0, n);
 	}
 }
 
-/* Asks at each 4 bytes of an extent. Such that 8 bytes can be looked at. */
-static bool search_extent(struct pw_foreign_os *os, const struct pw_extent *x, char *buf,
-			  bool (*is)(struct pw_foreign_os *os, uint64_t va, const char *at))
+/* What can be at each 4 bytes of the image: how it begins, and whether it is that, of which 8 bytes can be looked at. */
+struct wanted {
+	char first[4];
+	bool (*is)(struct pw_foreign_os *os, uint64_t va, const char *at);
+};
+
+static const struct wanted btf = { "\x9f\xeb\x01", is_btf }; /* magic, version 1, no flags */
+static const struct wanted init_task = { "swap", is_init_task };
+static const struct wanted banner = { "Linu", is_banner };
+static const struct wanted gate_vma = { { 0, 0, 0x60, (char)0xff }, is_gate_vma };
+
+static bool search_extent(struct pw_foreign_os *os, const struct pw_extent *x, uint32_t *buf, const struct wanted *w)
 {
+	uint32_t first;
+
+	memcpy(&first, w->first, sizeof(first));
 	for (uint64_t off = 0; off < x->bytes; off += CHUNK - 8) {
 		size_t len = x->bytes - off < CHUNK ? (size_t)(x->bytes - off) : CHUNK;
 
 		read_chunk(os, x->va + off, buf, len);
-		for (size_t i = 0; i + 8 <= len; i += 4)
-			if (is(os, x->va + off + i, buf + i))
+		for (size_t i = 0; 4 * i + 8 <= len; i++)
+			if (buf[i] == first && w->is(os, x->va + off + 4 * i, (const char *)&buf[i]))
 				return true;
 	}
 	return false;
 }
 
 /* Read-only or writable data of the image: BTF is in the one, init_task in the other. Where rights tell nothing, anywhere. */
-static bool search_image(struct pw_foreign_os *os, uint8_t perm,
-			 bool (*is)(struct pw_foreign_os *os, uint64_t va, const char *at))
+static bool search_image(struct pw_foreign_os *os, uint8_t perm, const struct wanted *w)
 {
-	char *buf = malloc(CHUNK);
+	uint32_t *buf = malloc(CHUNK);
 	bool found = false;
 
 	for (int other = 0; other < 2 && buf; other++)
 		for (size_t i = 0; i < os->half.nextents && !found; i++)
 			if ((os->half.extent[i].perm == perm) != other)
-				found = search_extent(os, &os->half.extent[i], buf, is);
+				found = search_extent(os, &os->half.extent[i], buf, w);
 	free(buf);
 	return found;
 }
@@ -242,20 +266,20 @@ static int btf_of_file(struct pw_foreign_os *os, const char *path, struct pw_err
 
 int pw_foreign_kernel(struct pw_foreign_os *os, struct pw_error *err)
 {
-	const char *btf = os->opts.btf;
-	int rc = btf ? btf_of_file(os, btf, err) : 0;
+	const char *file = os->opts.btf;
+	int rc = file ? btf_of_file(os, file, err) : 0;
 
 	if (rc)
 		return rc;
-	os->given_btf = btf;
-	if (!btf && !search_image(os, PW_R, is_btf))
+	os->given_btf = file;
+	if (!file && !search_image(os, PW_R, &btf))
 		return pw_error_set(err, -ENODATA,
 				    "the kernel's types (BTF) were not found in its image: give them with --btf FILE "
 				    "(/sys/kernel/btf/vmlinux of the same kernel), or look at root:PA");
-	if (!search_image(os, PW_R | PW_W, is_init_task))
+	if (!search_image(os, PW_R | PW_W, &init_task))
 		return pw_error_set(err, -ENODATA, "the first task was not found in the kernel's data");
-	search_image(os, PW_R, is_banner);
-	if (!search_image(os, PW_R, is_gate_vma))
+	search_image(os, PW_R, &banner);
+	if (!search_image(os, PW_R, &gate_vma))
 		os->gate_flags = 0;
 	return 0;
 }
