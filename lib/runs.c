@@ -8,6 +8,8 @@
 
 #include <pagewalk/runs.h>
 
+#define BLOCK 32 /* words that are looked at together */
+
 struct pw_runs {
 	enum pw_runs_mode mode;
 	const struct pw_areas *areas;
@@ -59,36 +61,98 @@ static const struct pw_area *area_at(struct pw_runs *r, uint64_t va, uint64_t *u
 	return a;
 }
 
+/* What extends the open run of plain leaves, while it is counted. */
+struct tally {
+	uint64_t same;  /* bits that must not differ from the run's first word */
+	bool phys;      /* nor may physical memory break */
+	uint64_t frame; /* that would follow */
+	uint64_t all, any, accessed, dirty, breaks;
+};
+
+static uint64_t count_with(const uint64_t *raw, uint64_t mask)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < BLOCK; i++)
+		n += !!(raw[i] & mask);
+	return n;
+}
+
+static uint64_t count_breaks(const struct pw_runs *r, const uint64_t *raw)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 1; i < BLOCK; i++)
+		n += !!((raw[i] ^ ((raw[i - 1] & r->fmt.pa_mask) + r->frame_step)) & r->fmt.pa_mask);
+	return n;
+}
+
+/*
+ * BLOCK words that all extend it: most do, and most are alike. So the loop over them has no branch and nothing that waits for the word before,
+ * and words are only counted where they are not alike. False: nothing was taken, at least one of them does not.
+ */
+static bool extend_block(const struct pw_runs *r, const uint64_t *raw, struct tally *t)
+{
+	const uint64_t pa = r->fmt.pa_mask, step = r->frame_step, first = r->run.raw_first;
+	uint64_t jump = (raw[0] ^ t->frame) & pa, jumps = 0;
+	uint64_t differ = raw[0] ^ first, all = raw[0], any = raw[0];
+
+	for (size_t i = 1; i < BLOCK; i++) {
+		differ |= raw[i] ^ first;
+		all &= raw[i];
+		any |= raw[i];
+		jumps |= raw[i] ^ ((raw[i - 1] & pa) + step);
+	}
+	if (differ & t->same || (t->phys && (jump | (jumps & pa))))
+		return false;
+	t->all &= all;
+	t->any |= any;
+	t->accessed += all & r->fmt.accessed ? BLOCK : any & r->fmt.accessed ? count_with(raw, r->fmt.accessed) : 0;
+	t->dirty += all & r->fmt.dirty ? BLOCK : any & r->fmt.dirty ? count_with(raw, r->fmt.dirty) : 0;
+	t->breaks += !!jump + (jumps & pa ? count_breaks(r, raw) : 0);
+	t->frame = (raw[BLOCK - 1] & pa) + step;
+	return true;
+}
+
+static bool extend_word(const struct pw_runs *r, uint64_t raw, struct tally *t)
+{
+	uint64_t jump = (raw ^ t->frame) & r->fmt.pa_mask;
+
+	if ((raw ^ r->run.raw_first) & t->same || (t->phys && jump))
+		return false;
+	t->all &= raw;
+	t->any |= raw;
+	t->accessed += !!(raw & r->fmt.accessed);
+	t->dirty += !!(raw & r->fmt.dirty);
+	t->breaks += !!jump;
+	t->frame = (raw & r->fmt.pa_mask) + r->frame_step;
+	return true;
+}
+
 /* How many of the next words, at most n, extend the open run of plain leaves. */
 static size_t extend(struct pw_runs *r, const uint64_t *raw, size_t n)
 {
-	const struct pw_leaf_format *f = &r->fmt;
-	uint64_t first = r->run.raw_first, all = r->run.raw_and, any = r->run.raw_or;
-	uint64_t same = r->mode == PW_RUNS_EXACT ? ~f->pa_mask : f->same | f->leaf_mask;
-	uint64_t frame = r->next_frame, step = r->frame_step, accessed = 0, dirty = 0, breaks = 0;
-	bool phys = r->mode != PW_RUNS_READ;
-	size_t i;
+	struct tally t = {
+		.same = r->mode == PW_RUNS_EXACT ? ~r->fmt.pa_mask : r->fmt.same | r->fmt.leaf_mask,
+		.phys = r->mode != PW_RUNS_READ,
+		.frame = r->next_frame,
+		.all = r->run.raw_and,
+		.any = r->run.raw_or,
+	};
+	size_t i = 0;
 
-	for (i = 0; i < n; i++) {
-		uint64_t v = raw[i], jump = (v ^ frame) & f->pa_mask;
-
-		if (((v ^ first) & same) || (phys && jump))
-			break;
-		all &= v;
-		any |= v;
-		accessed += !!(v & f->accessed);
-		dirty += !!(v & f->dirty);
-		breaks += !!jump;
-		frame = (v & f->pa_mask) + step;
-	}
-	r->run.raw_and = all;
-	r->run.raw_or = any;
-	r->run.accessed += accessed;
-	r->run.dirty += dirty;
-	r->run.extents += breaks;
+	while (n - i >= BLOCK && extend_block(r, raw + i, &t))
+		i += BLOCK;
+	while (i < n && extend_word(r, raw[i], &t))
+		i++;
+	r->run.raw_and = t.all;
+	r->run.raw_or = t.any;
+	r->run.accessed += t.accessed;
+	r->run.dirty += t.dirty;
+	r->run.extents += t.breaks;
 	r->run.pages += i;
 	r->run.last += i * r->run.page_size;
-	r->next_frame = frame;
+	r->next_frame = t.frame;
 	return i;
 }
 

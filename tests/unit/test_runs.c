@@ -19,6 +19,7 @@ struct listing {
 	char text[65536];
 	size_t len;
 	uint64_t pages;
+	uint64_t bits; /* a sum of what all and any of each run's words have */
 };
 
 static int on_run(void *ctx, const struct pw_run *run)
@@ -39,13 +40,15 @@ static int on_run(void *ctx, const struct pw_run *run)
 			     (unsigned long long)run->accessed, (unsigned long long)run->dirty,
 			     (unsigned long long)run->extents, run->area ? " " : "", run->area ? run->area->name : "");
 		l->pages += run->pages;
+		l->bits = 31 * (31 * l->bits + run->raw_and) + run->raw_or;
 	}
 	l->len += n;
 	assert_true(l->len < sizeof(l->text));
 	return 0;
 }
 
-static struct listing runs_of(const char *text, enum pw_runs_mode mode, const struct pw_areas *areas)
+static struct listing runs_by(const struct pw_visitor *visitor, const char *text, enum pw_runs_mode mode,
+			      const struct pw_areas *areas)
 {
 	struct machine *m = machine_new(text);
 	struct listing l = { 0 };
@@ -54,11 +57,16 @@ static struct listing runs_of(const char *text, enum pw_runs_mode mode, const st
 	struct pw_runs *runs = pw_runs_new(mode, areas, on_run, &l);
 
 	assert_non_null(runs);
-	assert_int_equal(pw_walk(&m->space, &opts, &pw_runs_visitor, runs, &stats), 0);
+	assert_int_equal(pw_walk(&m->space, &opts, visitor, runs, &stats), 0);
 	assert_int_equal(pw_runs_flush(runs), 0);
 	pw_runs_free(runs);
 	machine_free(m);
 	return l;
+}
+
+static struct listing runs_of(const char *text, enum pw_runs_mode mode, const struct pw_areas *areas)
+{
+	return runs_by(&pw_runs_visitor, text, mode, areas);
 }
 
 static void check(const char *text, enum pw_runs_mode mode, const char *expect)
@@ -163,6 +171,61 @@ static void test_the_sum_of_pages_is_the_same_in_every_mode(void **state)
 		assert_int_equal(runs_of(text, mode, NULL).pages, 511);
 }
 
+static int one_by_one(void *ctx, const struct pw_span *span)
+{
+	for (size_t i = 0; i < span->n; i++) {
+		struct pw_span one = *span;
+
+		one.va += (uint64_t)i << span->shift;
+		one.slot_pa += i * sizeof(uint64_t);
+		one.raw += i;
+		one.n = 1;
+		assert_int_equal(pw_runs_visitor.span(ctx, &one), 0);
+	}
+	return 0;
+}
+
+/* A table of leaves that go on for a while: at times frames break, bits change, a page is missing; in one of three, all the time. */
+static void write_table(char *text, size_t size, unsigned seed)
+{
+	unsigned restless = seed % 3 ? 60 : 3;
+	uint64_t pa = 0x100000, bits = UINT64_C(0x8000000000000067);
+	size_t n = (size_t)snprintf(text, size, PTES);
+
+	srand(seed);
+	for (unsigned i = 0; i < 512; i++, pa += 0x1000) {
+		static const uint64_t change[] = { 0x20, 0x40, 0x800, 0x2, UINT64_C(1) << 63, 0x20, 0x60 };
+
+		if (rand() % restless == 0)
+			pa += 0x1000 * (uint64_t)(rand() % 8);
+		if (rand() % restless == 0)
+			bits ^= change[rand() % (sizeof(change) / sizeof(change[0]))];
+		if (rand() % (4 * restless) == 0)
+			continue;
+		n += (size_t)snprintf(text + n, size - n, "%u = %llx\n", i, (unsigned long long)(pa | bits));
+		assert_true(n < size);
+	}
+}
+
+/* What is looked at many words at a time gives what each word by itself gives. */
+static void test_spans_of_any_length_give_the_same_runs(void **state)
+{
+	static const struct pw_visitor by_word = { .span = one_by_one };
+	static char text[65536];
+
+	(void)state;
+	for (unsigned seed = 0; seed < 150; seed++) {
+		write_table(text, sizeof(text), seed);
+		for (int mode = PW_RUNS_READ; mode <= PW_RUNS_EXACT; mode++) {
+			struct listing whole = runs_of(text, mode, NULL), words = runs_by(&by_word, text, mode, NULL);
+
+			assert_string_equal(whole.text, words.text);
+			assert_int_equal(whole.bits, words.bits);
+			assert_true(whole.pages > 256);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_runs_end_at_areas),
 		cmocka_unit_test(test_protnone_and_swap_are_runs_of_their_own),
 		cmocka_unit_test(test_the_sum_of_pages_is_the_same_in_every_mode),
+		cmocka_unit_test(test_spans_of_any_length_give_the_same_runs),
 	};
 
 	return cmocka_run_group_tests_name("runs", tests, NULL, NULL);
