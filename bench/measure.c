@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "measure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+void die(const char *what, const char *why)
+{
+	fprintf(stderr, "bench: %s: %s\n", what, why);
+	exit(3);
+}
+
+void measured(const char *way, uint64_t count, uint64_t started)
+{
+	uint64_t ns = now() - started;
+
+	printf("%s %llu %llu\n", way, (unsigned long long)count, (unsigned long long)ns);
+	fflush(stdout);
+}
+
+struct pw_target *open_target(const struct pw_target_opts *opts)
+{
+	struct pw_error err = { 0 };
+	struct pw_target *t;
+
+	if (pw_target_open(opts, &t, &err))
+		die(opts->source, err.text);
+	return t;
+}
+
+static int print_run(void *ctx, const struct pw_run *run)
+{
+	uint64_t *pages = ctx;
+	static FILE *null;
+	char perm[5];
+
+	if (!null)
+		null = fopen("/dev/null", "w");
+	fprintf(null, "%llx-%llx %s %llu x %llu %llu %s\n", (unsigned long long)run->va,
+		(unsigned long long)run->last + 1, pw_perm_text(run->perm, perm), (unsigned long long)run->pages,
+		(unsigned long long)run->page_size, (unsigned long long)run->extents, run->area ? run->area->name : "");
+	*pages += run->pages;
+	return 0;
+}
+
+uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+{
+	struct pw_walk_opts opts = { .size = sizeof(opts), .va = { 0, (UINT64_C(1) << 56) - 1 } };
+	struct pw_walk_stats stats = { 0 };
+	struct pw_error err = { 0 };
+	struct pw_space space;
+	struct pw_runs *runs;
+	uint64_t pages = 0;
+
+	if (pw_target_space(t, sel, &space, &err))
+		die("space", err.text);
+	runs = pw_runs_new(mode, &space.areas, print_run, &pages);
+	if (!runs || pw_walk(&space, &opts, &pw_runs_visitor, runs, &stats) || pw_runs_flush(runs))
+		die("walk", strerror(errno));
+	if (stats.unstable || stats.unreadable)
+		die("walk", "incomplete");
+	pw_runs_free(runs);
+	pw_space_free(&space);
+	return pages;
+}
+
+long run_process(const char *const argv[])
+{
+	struct rusage usage;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		dup2(open("/dev/null", O_WRONLY), 1);
+		execv(argv[0], (char **)argv);
+		_exit(127);
+	}
+	if (child < 0 || wait4(child, &status, 0, &usage) != child || status)
+		die(argv[0], "failed");
+	return usage.ru_maxrss;
+}
