@@ -7,6 +7,7 @@
 #include "render/bits.h"
 #include "session.h"
 #include "sums.h"
+#include "targets.h"
 
 struct vmas {
 	struct session *s;
@@ -222,112 +223,26 @@ static int one_space(struct session *s, struct pw_space *space, const char *text
 	return rc;
 }
 
-/* ---- several targets ---- */
-
-static int end_stream(struct session *s, struct pw_rec_end *total)
-{
-	total->of = PW_END_STREAM;
-	total->complete = total->has_walk = true;
-	session_end(s, total);
-	return s->status;
-}
-
-static int named_targets(struct session *s)
-{
-	const struct args *args = s->args;
-	enum pw_end_of of = args->nargs == 1 ? PW_END_ALL : PW_END_SPACE;
-	struct pw_rec_end total = { 0 };
-	enum status worst = STATUS_DONE;
-	size_t shown = 0;
-
-	for (size_t i = 0; i < args->nargs && pw_render_alive(&s->render); i++) {
-		struct pw_space space;
-		int rc = session_space(s, args->arg[i], &space);
-
-		if (!rc) {
-			rc = one_space(s, &space, args->arg[i], of, &total);
-			if (rc < 0)
-				complain("%s: %s", space.title, rc == -ESRCH ? "the process is gone" : strerror(-rc));
-			pw_space_free(&space);
-			shown += rc == 0;
-			rc = rc < 0 ? STATUS_FAILED : rc;
-		}
-		if (rc)
-			worst = rc;
-	}
-	if (worst && !shown)
-		return worst;
-	if (of == PW_END_SPACE)
-		end_stream(s, &total);
-	return worst ? STATUS_PARTIAL : s->status;
-}
-
-static int one_of_all(struct session *s, const struct pw_process *p, struct pw_rec_end *total)
-{
-	const struct pw_select sel = { .kind = PW_SELECT_PID, .pid = p->pid };
-	struct pw_space space;
-	int rc = pw_target_space(s->target, &sel, &space, &s->err);
-
-	if (rc)
-		return rc;
-	rc = one_space(s, &space, "", PW_END_SPACE, total);
-	pw_space_free(&space);
-	return rc;
-}
-
-/* Those that end while we look, or are not ours to look at, are counted and said once. */
-static int all_targets(struct session *s)
-{
-	struct pw_rec_end total = { 0 };
-	struct pw_process *list;
-	size_t n, shown = 0, lost = 0;
-	int rc = pw_target_processes(s->target, false, &list, &n, &s->err);
-
-	if (rc) {
-		complain("%s", s->err.text[0] ? s->err.text : strerror(-rc));
-		return STATUS_FAILED;
-	}
-	for (size_t i = 0; i < n && rc <= 0 && pw_render_alive(&s->render); i++) {
-		if (list[i].kthread)
-			continue;
-		rc = one_of_all(s, &list[i], &total);
-		shown += rc == 0;
-		lost += rc < 0;
-	}
-	free(list);
-	if (rc > 0)
-		return rc;
-	if (!shown) {
-		complain("no process can be looked at%s%s", s->err.text[0] ? ": " : "", s->err.text);
-		return STATUS_FAILED;
-	}
-	end_stream(s, &total);
-	if (!lost)
-		return s->status;
-	complain("%zu process%s could not be looked at; the last: %s", lost, lost == 1 ? "" : "es", s->err.text);
-	return STATUS_PARTIAL;
-}
-
 static int run(struct args *args)
 {
 	struct session s;
 	int rc;
 
-	if (!args->nargs == !args->all)
-		return usage_error(&cmd_vmas, "vmas needs TARGETs or --all");
-	rc = session_open(&s, args, PW_VIEW_VMAS);
+	rc = targets_check(&cmd_vmas, args);
+	if (!rc)
+		rc = session_open(&s, args, PW_VIEW_VMAS);
 	if (rc)
 		return rc;
 	rc = session_target(&s);
 	if (!rc && !args->columns && !(s.target->source.ops->caps & PW_CAP_TABLES))
 		pw_render_columns(&s.render, PW_VIEW_VMAS, "range,vma,size,mapped,swap,name", &s.err);
 	if (!rc)
-		s.status = args->all ? all_targets(&s) : named_targets(&s);
+		s.status = targets_each(&s, one_space);
 	return session_close(&s);
 }
 
 static const struct option_def options[] = {
-	OPT("all", 'a', NULL, OPT_FLAG, all, "all processes"),
+	OPTS_TARGETS,
 	OPT("sort", 0, "range|size|mapped|swap|tables|name", OPT_TEXT, sort, "order of the lines (default: range)"),
 	OPT_SOURCE,
 	OPT_PAGING,
@@ -337,7 +252,7 @@ static const struct option_def options[] = {
 
 const struct command cmd_vmas = {
 	.name = "vmas",
-	.args = "TARGET... | --all",
+	.args = "TARGET... | --all | --cgroup PATH",
 	.summary = "VMAs, joined with what is really mapped in them",
 	.examples = "  sudo pagewalk vmas 4242\n"
 		    "  sudo pagewalk vmas name:dbtest --sort mapped\n"

@@ -12,7 +12,8 @@
 #include <pagewalk/error.h>
 
 struct args {
-	const char *source, *output, *columns, *sort, *level, *dialect, *input, *max_level, *block, *amount, *interval;
+	const char *source, *output, *columns, *sort, *level, *cgroup, *dialect, *input, *max_level, *block, *amount,
+		*interval;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
@@ -63,6 +64,9 @@ struct command {
 		OPT("page-offset", 0, "ADDR", OPT_TEXT, page_offset, "image: where the direct map starts"),        \
 		OPT("btf", 0, "FILE", OPT_TEXT, btf, "image: the kernel's types, instead of what is in it"),       \
 		OPT("stop", 0, NULL, OPT_FLAG, stop, "guest: it is stopped meanwhile")
+#define OPTS_TARGETS                                           \
+	OPT("all", 'a', NULL, OPT_FLAG, all, "all processes"), \
+		OPT("cgroup", 0, "PATH", OPT_TEXT, cgroup, "the processes of a control group and those below it")
 #define OPT_JSON       OPT("json", 'j', NULL, OPT_FLAG, json, "one JSON object a line")
 #define OPT_OUTPUT     OPT("output", 'o', "FILE", OPT_TEXT, output, "write to FILE")
 #define OPT_COLUMNS    OPT("columns", 0, "LIST", OPT_TEXT, columns, "these columns, separated by commas")

@@ -18,7 +18,7 @@ _pagewalk_options() {
 			--noheadings --color --help -p -x -e -t -u -k -s -j -o -b -n -h'
 		;;
 	vmas)
-		echo '--all --sort --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
+		echo '--all --cgroup --sort --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
 	snapshot)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * targets: all the spaces that a command line means: TARGETs, --all, or --cgroup. For commands whose table has OPTS_TARGETS.
+ */
+#ifndef CLI_TARGETS_H
+#define CLI_TARGETS_H
+
+#include "session.h"
+
+/*
+ * What a command does with one of them: shows it and adds its sums to total (sums_total). text: as it was given, "" for one of
+ * many; of: what its end is to say that it is of. A negative errno: it could not be looked at, and nothing was shown;
+ * else a status.
+ */
+typedef int (*targets_fn)(struct session *s, struct pw_space *space, const char *text, enum pw_end_of of,
+			  struct pw_rec_end *total);
+
+/* A usage error unless there are TARGETs, or --all or --cgroup, and only one of these. 0 or a status. */
+int targets_check(const struct command *cmd, const struct args *args);
+
+/*
+ * Calls fn for each, and ends the answer where there is more than one. Those that end meanwhile, or are not ours to look at, are counted
+ * and said once. A status.
+ */
+int targets_each(struct session *s, targets_fn fn);
+
+/*
+ * The processes that are meant by --all or --cgroup, kernel threads left out: malloc'ed, ascending by PID. 0 or a status, after a complaint.
+ */
+int targets_processes(struct session *s, struct pw_process **list, size_t *n);
+
+/* How far a command is, on standard error, when that is a terminal and it takes more than a second: "12 of 345 processes". */
+struct progress {
+	const char *what;
+	uint64_t next; /* when something is said again; 0: not begun */
+	bool shown;
+};
+void progress_show(struct progress *p, uint64_t done, uint64_t all);
+void progress_end(struct progress *p);
+
+#endif
