@@ -59,8 +59,7 @@ static bool is_in(pid_t pid, const char *path)
 	return found;
 }
 
-int cgroup_filter(const struct pw_target *t, const char *path, struct pw_process *list, size_t *n,
-		  struct pw_error *err)
+int cgroup_filter(const struct pw_target *t, const char *path, struct pw_process *list, size_t *n, struct pw_error *err)
 {
 	const char *group = in_hierarchy(path);
 	struct stat st;

@@ -7,6 +7,7 @@
 #include "parse.h"
 #include "session.h"
 #include "sums.h"
+#include "targets.h"
 
 /* Internal: the reader of our output is gone. */
 #define ENOUGH 1
@@ -14,10 +15,22 @@
 struct dump {
 	struct session *s;
 	struct pw_space *space;
+	const struct pw_rec_head *head;
+	const struct pw_filter *filter;
 	struct pw_runs *runs;
 	struct pw_rec_end end;
 	enum pw_view view;
+	bool begun; /* its head was put */
 };
+
+/* The head comes with the first record. 0, or ENOUGH. */
+static int begin(struct dump *d)
+{
+	if (d->begun)
+		return 0;
+	d->begun = true;
+	return session_begin(d->s, d->head) ? ENOUGH : 0;
+}
 
 static int enough(const struct dump *d)
 {
@@ -29,8 +42,11 @@ static int on_run(void *ctx, const struct pw_run *run)
 	struct dump *d = ctx;
 
 	sums_add(&d->end, run);
-	if (d->view == PW_VIEW_RUNS)
-		d->s->render.ops->run(&d->s->render, run);
+	if (d->view != PW_VIEW_RUNS)
+		return enough(d);
+	if (begin(d))
+		return ENOUGH;
+	d->s->render.ops->run(&d->s->render, run);
 	return enough(d);
 }
 
@@ -38,8 +54,11 @@ static int on_step(void *ctx, const struct pw_step *step)
 {
 	struct dump *d = ctx;
 
-	if (d->view == PW_VIEW_TREE)
-		d->s->render.ops->step(&d->s->render, step);
+	if (d->view != PW_VIEW_TREE)
+		return enough(d);
+	if (begin(d))
+		return ENOUGH;
+	d->s->render.ops->step(&d->s->render, step);
 	return enough(d);
 }
 
@@ -47,8 +66,11 @@ static int on_span(void *ctx, const struct pw_span *span)
 {
 	struct dump *d = ctx;
 
-	if (d->view != PW_VIEW_RUNS)
+	if (d->view != PW_VIEW_RUNS) {
+		if (begin(d))
+			return ENOUGH;
 		d->s->render.ops->span(&d->s->render, span);
+	}
 	return pw_runs_visitor.span(d->runs, span);
 }
 
@@ -56,8 +78,11 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 {
 	struct dump *d = ctx;
 
-	if (d->view != PW_VIEW_RUNS)
+	if (d->view != PW_VIEW_RUNS) {
+		if (begin(d))
+			return ENOUGH;
 		d->s->render.ops->hole(&d->s->render, hole);
+	}
 	return pw_runs_visitor.hole(d->runs, hole);
 }
 
@@ -75,6 +100,8 @@ static int walk(struct dump *d, const struct ranges *ranges)
 	size_t n = ranges->v ? ranges->n : 1;
 	int rc = 0;
 
+	struct pw_filtered *stage;
+
 	d->end.complete = d->end.has_walk = true;
 	for (size_t i = 0; i < n && !rc; i++) {
 		struct pw_walk_opts opts = {
@@ -84,12 +111,12 @@ static int walk(struct dump *d, const struct ranges *ranges)
 		};
 
 		d->runs = pw_runs_new(runs_mode(args), &d->space->areas, on_run, d);
-		if (!d->runs)
-			return -ENOMEM;
-		rc = pw_walk(d->space, &opts, &visitor, d, &d->end.walk);
+		stage = pw_filtered_new(d->filter, &d->space->areas, &visitor, d);
+		rc = d->runs && stage ? pw_walk(d->space, &opts, &pw_filtered_visitor, stage, &d->end.walk) : -ENOMEM;
 		if (!rc)
 			rc = pw_runs_flush(d->runs);
 		pw_runs_free(d->runs);
+		pw_filtered_free(stage);
 	}
 	return rc;
 }
@@ -133,55 +160,93 @@ static const char *what_of(const struct pw_space *space, const struct ranges *ra
 	return p ? p->label : "both halves";
 }
 
-static int dump(struct dump *d, const struct ranges *ranges)
+/* One of several that ends meanwhile does not end the others. */
+static int broken_off(struct dump *d, int rc, struct pw_rec_end *total)
+{
+	if (d->end.of == PW_END_ALL) {
+		session_cut(d->s, rc, d->space->title);
+		return 0;
+	}
+	d->end.complete = false;
+	session_end(d->s, &d->end);
+	total->walk.truncated = true;
+	complain("%s: %s", d->space->title, rc == -ESRCH ? "the process is gone" : strerror(-rc));
+	return 0;
+}
+
+static int dump(struct dump *d, const struct ranges *ranges, const char *text, struct pw_rec_end *total)
 {
 	struct session *s = d->s;
 	char name[64];
 	struct pw_rec_head head = {
 		.command = "dump",
 		.space = d->space,
-		.name = space_name(d->space, s->args->arg[0], name),
+		.name = space_name(d->space, text, name),
 		.what = what_of(d->space, ranges),
+		.filter = s->args->filter,
 		.va = ranges->v ? ranges->v[0] : (struct pw_range){ 0, UINT64_MAX },
 	};
 	int rc;
 
 	session_regions(s, d->space);
-	rc = session_begin(s, &head);
-	if (rc)
-		return rc;
+	d->head = &head;
 	rc = walk(d, ranges);
+	if (rc < 0 && !d->begun && d->end.of == PW_END_SPACE)
+		return rc;
+	/* Of many, those in which nothing is meant by the filter are not worth a line. */
+	if (!d->begun && (!d->filter || d->end.of == PW_END_ALL) && begin(d))
+		return s->status;
 	if (rc < 0)
-		session_cut(s, rc, d->space->title);
-	else if (rc == 0)
+		rc = broken_off(d, rc, total);
+	else if (rc == 0 && d->begun)
 		session_end(s, &d->end);
-	return s->status;
+	sums_total(total, &d->end);
+	return 0;
 }
 
-static int in_space(struct dump *d)
+/* The range's text, behind TARGET. NULL: none. */
+static const char *range_text(const struct args *args)
 {
-	struct session *s = d->s;
-	struct ranges ranges = { 0 };
-	const char *text = s->args->nargs > 1 ? s->args->arg[1] : NULL;
+	size_t at = args->all || args->cgroup ? 0 : 1;
 
-	if (text && session_range(s, d->space, text, &ranges)) {
+	return args->nargs > at ? args->arg[at] : NULL;
+}
+
+static int one_space(struct session *s, struct pw_space *space, const char *target, enum pw_end_of of,
+		     struct pw_rec_end *total)
+{
+	const char *text = range_text(s->args);
+	struct dump d = { .s = s, .space = space, .view = s->render.view, .filter = s->filter, .end.of = of };
+	struct ranges ranges = { 0 };
+	int rc = text ? session_range(s, space, text, &ranges) : 0;
+
+	if (rc == -ENOENT && of == PW_END_SPACE)
+		return 0; /* not every process has a name that is asked for */
+	if (!rc && s->filter)
+		rc = pw_filter_check(s->filter, &space->piece[0].mmu, &s->err);
+	if (rc) {
 		complain("%s", s->err.text);
-		s->status = STATUS_USAGE;
+		rc = STATUS_USAGE;
 	} else {
-		s->status = choose_halves(s, d->space, &ranges);
-		if (!s->status)
-			s->status = dump(d, &ranges);
+		rc = choose_halves(s, space, &ranges);
+		if (!rc)
+			rc = dump(&d, &ranges, target, total);
 	}
 	free(ranges.v);
-	return s->status;
+	return rc;
 }
 
 static int check(const struct args *args)
 {
-	if (args->nargs < 1)
+	bool many = args->all || args->cgroup;
+
+	if (args->all && args->cgroup)
+		return usage_error(&cmd_dump, "--all and --cgroup exclude each other");
+	if (!many && args->nargs < 1)
 		return usage_error(&cmd_dump, "dump needs a TARGET: a PID, name:COMM, kernel...");
-	if (args->nargs > 2)
-		return usage_error(&cmd_dump, "one TARGET and one RANGE: '%s' is too much", args->arg[2]);
+	if (args->nargs > (many ? 1 : 2))
+		return usage_error(&cmd_dump, "%s: '%s' is too much", many ? "one RANGE" : "one TARGET and one RANGE",
+				   args->arg[many ? 1 : 2]);
 	if (args->phys + args->exact + args->entries + args->tree > 1)
 		return usage_error(&cmd_dump, "only one of --phys, --exact, --entries and --tree");
 	return 0;
@@ -189,20 +254,16 @@ static int check(const struct args *args)
 
 static int run(struct args *args)
 {
-	enum pw_view view = args->tree ? PW_VIEW_TREE : args->entries ? PW_VIEW_ENTRIES : PW_VIEW_RUNS;
-	struct pw_space space;
+	enum pw_view view = args->entries ? PW_VIEW_ENTRIES : args->tree ? PW_VIEW_TREE : PW_VIEW_RUNS;
 	struct session s;
-	struct dump d = { .s = &s, .space = &space, .view = view };
 	int rc = check(args);
 
 	if (!rc)
 		rc = session_open(&s, args, view);
 	if (rc)
 		return rc;
-	if (!session_target(&s) && !session_space(&s, args->arg[0], &space)) {
-		in_space(&d);
-		pw_space_free(&space);
-	}
+	if (!session_target(&s))
+		s.status = targets_each_of(&s, args->all || args->cgroup ? 0 : 1, one_space);
 	return session_close(&s);
 }
 
@@ -211,6 +272,8 @@ static const struct option_def options[] = {
 	OPT("exact", 'x', NULL, OPT_FLAG, exact, "a new line where any bit differs, too"),
 	OPT("entries", 'e', NULL, OPT_FLAG, entries, "a line for each entry that maps or is not empty"),
 	OPT("tree", 't', NULL, OPT_FLAG, tree, "tables and entries, indented"),
+	OPT_FILTER,
+	OPTS_TARGETS,
 	OPT("user", 'u', NULL, OPT_FLAG, user, "the user half (the default for a process)"),
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half; with --user: both"),
 	OPT_SOURCE,
@@ -221,7 +284,7 @@ static const struct option_def options[] = {
 
 const struct command cmd_dump = {
 	.name = "dump",
-	.args = "TARGET [RANGE]",
+	.args = "TARGET [RANGE] | --all [RANGE] | --cgroup PATH [RANGE]",
 	.summary = "all that is mapped, in readable ranges",
 	.about = "A line is a range of one VMA with one page size and one permission; Accessed and Dirty bits and\n"
 		 "physical breaks are counted, not split at. A% and D% are the pages with those bits.\n"
@@ -231,6 +294,7 @@ const struct command cmd_dump = {
 		    "  sudo pagewalk dump name:dbtest '[heap]' --phys\n"
 		    "  sudo pagewalk dump kernel vmalloc\n"
 		    "  sudo pagewalk dump 4242 7f3a5c200000+2M --tree\n"
+		    "  sudo pagewalk dump --all --filter 'w and x'\n"
 		    "  sudo pagewalk dump kernel --entries --json -o entries.json\n",
 	.options = options,
 	.run = run,

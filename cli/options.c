@@ -140,6 +140,7 @@ int options_parse(const struct command *cmd, int argc, char **argv, struct args 
 	bool only_args = false;
 	int rc = 0;
 
+	args->cmd = cmd;
 	args->arg = calloc(argc + 1, sizeof(*args->arg));
 	if (!args->arg)
 		return pw_error_set(err, -ENOMEM, "out of memory");

@@ -11,9 +11,12 @@
 
 #include <pagewalk/error.h>
 
+struct command;
+
 struct args {
-	const char *source, *output, *columns, *sort, *level, *cgroup, *dialect, *input, *max_level, *block, *amount,
-		*interval;
+	const struct command *cmd;
+	const char *source, *output, *columns, *sort, *level, *cgroup, *filter, *dialect, *input, *max_level, *block,
+		*amount, *interval;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
@@ -64,6 +67,8 @@ struct command {
 		OPT("page-offset", 0, "ADDR", OPT_TEXT, page_offset, "image: where the direct map starts"),        \
 		OPT("btf", 0, "FILE", OPT_TEXT, btf, "image: the kernel's types, instead of what is in it"),       \
 		OPT("stop", 0, NULL, OPT_FLAG, stop, "guest: it is stopped meanwhile")
+#define OPT_FILTER \
+	OPT("filter", 'f', "EXPR", OPT_TEXT, filter, "only entries that match: 'w and x', 'size=2M and file~libc'")
 #define OPTS_TARGETS                                           \
 	OPT("all", 'a', NULL, OPT_FLAG, all, "all processes"), \
 		OPT("cgroup", 0, "PATH", OPT_TEXT, cgroup, "the processes of a control group and those below it")

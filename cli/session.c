@@ -86,6 +86,12 @@ int session_open(struct session *s, const struct args *args, enum pw_view view)
 		pw_out_free(&s->out);
 		return STATUS_USAGE;
 	}
+	if (args->filter && pw_filter_parse(args->filter, &s->filter, &s->err)) {
+		complain("%s", s->err.text);
+		pw_render_free(&s->render);
+		pw_out_free(&s->out);
+		return STATUS_USAGE;
+	}
 	return 0;
 }
 
@@ -314,6 +320,7 @@ int session_close(struct session *s)
 	pw_space_free(&s->regions);
 	pw_out_free(&s->out);
 	pw_target_close(s->target);
+	pw_filter_free(s->filter);
 	joins_free(&s->joins);
 	return s->status;
 }

@@ -26,7 +26,8 @@ struct session {
 	struct pw_render render;
 	struct pw_target *target;
 	struct pw_joins joins;
-	struct pw_space regions; /* of the kernel, for a process's kernel half */
+	struct pw_filter *filter; /* of --filter; NULL: none */
+	struct pw_space regions;  /* of the kernel, for a process's kernel half */
 	struct pw_error err;
 	enum status status;
 };

@@ -14,12 +14,19 @@ int targets_check(const struct command *cmd, const struct args *args)
 				   args->all ? "--all" : "--cgroup");
 	if (args->all && args->cgroup)
 		return usage_error(cmd, "--all and --cgroup exclude each other");
-	return args->nargs || args->all || args->cgroup ? 0 : usage_error(cmd, "%s needs TARGETs, --all or --cgroup",
-									   cmd->name);
+	return args->nargs || args->all || args->cgroup
+		       ? 0
+		       : usage_error(cmd, "%s needs TARGETs, --all or --cgroup", cmd->name);
 }
 
+/* Where nothing was shown of any, the head is still to come. The last space is gone. */
 static int end_stream(struct session *s, struct pw_rec_end *total)
 {
+	const struct pw_rec_head head = { .command = s->args->cmd->name, .filter = s->args->filter };
+
+	if (!s->render.any && session_begin(s, &head))
+		return s->status;
+	s->render.head.space = NULL;
 	total->of = PW_END_STREAM;
 	total->complete = total->has_walk = true;
 	session_end(s, total);
@@ -42,15 +49,15 @@ static int one_named(struct session *s, const char *text, enum pw_end_of of, tar
 	return rc < 0 ? STATUS_FAILED : rc;
 }
 
-static int named(struct session *s, targets_fn fn)
+static int named(struct session *s, size_t n, targets_fn fn)
 {
 	const struct args *args = s->args;
-	enum pw_end_of of = args->nargs == 1 ? PW_END_ALL : PW_END_SPACE;
+	enum pw_end_of of = n == 1 ? PW_END_ALL : PW_END_SPACE;
 	struct pw_rec_end total = { 0 };
 	enum status worst = STATUS_DONE;
 	size_t shown = 0;
 
-	for (size_t i = 0; i < args->nargs && pw_render_alive(&s->render); i++) {
+	for (size_t i = 0; i < n && pw_render_alive(&s->render); i++) {
 		int rc = one_named(s, args->arg[i], of, fn, &total);
 
 		shown += rc == 0;
@@ -120,7 +127,7 @@ static int many(struct session *s, targets_fn fn)
 	free(list);
 	if (rc > 0)
 		return rc;
-	if (!shown) {
+	if (!shown && n) {
 		complain("no process can be looked at%s%s", s->err.text[0] ? ": " : "", s->err.text);
 		return STATUS_FAILED;
 	}
@@ -133,5 +140,10 @@ static int many(struct session *s, targets_fn fn)
 
 int targets_each(struct session *s, targets_fn fn)
 {
-	return s->args->nargs ? named(s, fn) : many(s, fn);
+	return targets_each_of(s, s->args->nargs, fn);
+}
+
+int targets_each_of(struct session *s, size_t n, targets_fn fn)
+{
+	return n ? named(s, n, fn) : many(s, fn);
 }

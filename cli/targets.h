@@ -24,6 +24,9 @@ int targets_check(const struct command *cmd, const struct args *args);
  */
 int targets_each(struct session *s, targets_fn fn);
 
+/* The same where only the first n arguments are TARGETs; 0: by --all or --cgroup. */
+int targets_each_of(struct session *s, size_t n, targets_fn fn);
+
 /*
  * The processes that are meant by --all or --cgroup, kernel threads left out: malloc'ed, ascending by PID. 0 or a status, after a complaint.
  */

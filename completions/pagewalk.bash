@@ -14,8 +14,8 @@ _pagewalk_options() {
 			-B -s -j -o -b -n -h'
 		;;
 	dump)
-		echo '--phys --exact --entries --tree --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes
-			--noheadings --color --help -p -x -e -t -u -k -s -j -o -b -n -h'
+		echo '--phys --exact --entries --tree --filter --all --cgroup --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes
+			--noheadings --color --help -p -x -e -t -f -a -u -k -s -j -o -b -n -h'
 		;;
 	vmas)
 		echo '--all --cgroup --sort --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help

@@ -8,12 +8,13 @@
 
 #include <pagewalk/runs.h>
 
+#include "area_cursor.h"
+
 #define BLOCK 32 /* words that are looked at together */
 
 struct pw_runs {
 	enum pw_runs_mode mode;
-	const struct pw_areas *areas;
-	size_t area; /* the first area that does not end before what comes */
+	struct pw_area_cursor areas;
 	pw_run_fn fn;
 	void *ctx;
 
@@ -38,27 +39,6 @@ static int emit(struct pw_runs *r)
 	if (r->run.pa == PW_PA_NONE)
 		r->run.extents = 0;
 	return r->fn(r->ctx, &r->run);
-}
-
-/* The area of va, and the last address up to which that answer holds. */
-static const struct pw_area *area_at(struct pw_runs *r, uint64_t va, uint64_t *until)
-{
-	const struct pw_area *a;
-
-	*until = UINT64_MAX;
-	if (!r->areas)
-		return NULL;
-	while (r->area < r->areas->n && r->areas->v[r->area].last < va)
-		r->area++;
-	if (r->area == r->areas->n)
-		return NULL;
-	a = &r->areas->v[r->area];
-	if (va < a->lo) {
-		*until = a->lo - 1;
-		return NULL;
-	}
-	*until = a->last;
-	return a;
 }
 
 /* What extends the open run of plain leaves, while it is counted. */
@@ -269,7 +249,7 @@ static int on_span(void *ctx, const struct pw_span *span)
 	}
 	while (i < span->n) {
 		uint64_t va = span->va + ((uint64_t)i << span->shift), until;
-		const struct pw_area *area = area_at(r, va, &until);
+		const struct pw_area *area = pw_area_at(&r->areas, va, &until);
 		uint64_t left = ((until - va) >> span->shift) + 1;
 		size_t end = left < span->n - i ? i + left : span->n;
 		int rc = add_words(r, span, i, end, area);
@@ -300,7 +280,7 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 	r->plain = false;
 	r->run = (struct pw_run){
 		.piece = hole->piece,
-		.area = area_at(r, hole->va, &until),
+		.area = pw_area_at(&r->areas, hole->va, &until),
 		.va = hole->va,
 		.last = hole->last,
 		.is_hole = true,
@@ -323,7 +303,7 @@ struct pw_runs *pw_runs_new(enum pw_runs_mode mode, const struct pw_areas *areas
 	if (!r)
 		return NULL;
 	r->mode = mode;
-	r->areas = areas;
+	r->areas.areas = areas;
 	r->fn = fn;
 	r->ctx = ctx;
 	return r;

@@ -7,6 +7,7 @@
 #include <pagewalk/cpu.h>
 #include <pagewalk/diff.h>
 #include <pagewalk/error.h>
+#include <pagewalk/filter.h>
 #include <pagewalk/joins.h>
 #include <pagewalk/live.h>
 #include <pagewalk/mem.h>

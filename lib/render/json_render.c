@@ -49,6 +49,8 @@ static void begin(struct pw_render *r)
 		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
 		pw_json_str(&j, "mode", mmu && mmu->mode ? mmu->mode->name : NULL);
 		pw_json_str(&j, "system", h->target ? h->target->facts.system : NULL);
+		if (h->filter)
+			pw_json_str(&j, "filter", h->filter);
 		pw_json_close(&j);
 	}
 	r->any = true;

@@ -26,6 +26,7 @@ struct pw_rec_head {
 	const struct pw_space *space;   /* NULL: not about one address space */
 	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
 	const char *what;               /* "user half"; NULL: nothing to add */
+	const char *filter;             /* by which entries were chosen; NULL: all */
 	struct pw_range va;             /* that is shown */
 	const struct pw_range *read;    /* what of va is really looked at; NULL: all of it */
 	const struct pw_joins *joins;   /* NULL: not the running system */

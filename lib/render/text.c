@@ -261,6 +261,10 @@ static void out_title(struct pw_render *r)
 	out_arch(r);
 	pw_out_str(o, "  ");
 	pw_text_source(o, h->target, pw_head_consistency(h));
+	if (h->filter) {
+		pw_out_str(o, "  where ");
+		pw_out_name(o, h->filter);
+	}
 	pw_out_char(o, '\n');
 }
 
@@ -395,13 +399,20 @@ static void number_part(struct pw_render *r, uint64_t n, const char *what)
 	pw_out_str(r->out, what);
 }
 
+static bool has_levels(const struct pw_space *space)
+{
+	return space->npieces && space->piece[0].mmu.arch != &pw_arch_pagemap;
+}
+
 static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
 {
-	const struct pw_space *space = r->head.space;
-	bool levels_known = space->npieces && space->piece[0].mmu.arch != &pw_arch_pagemap;
-	size_t start = r->out->len;
+	bool total = e->of == PW_END_STREAM, levels_known = total ? e->walk.table_bytes : has_levels(r->head.space);
 	uint64_t tables = 0;
+	size_t start;
 
+	if (total)
+		pw_out_str(r->out, "\ntotal: ");
+	start = r->out->len;
 	mapped_parts(r, e, levels_known);
 	if (e->swapped)
 		part(r, start, "swapped ", e->swapped, "");
