@@ -100,7 +100,7 @@ static int broken(struct diff *d, int rc, const char *what)
 /* Both spaces are ours to free. */
 static int compare(struct diff *d, struct pw_space *a, struct pw_space *b, const char *text)
 {
-	const struct pw_diff_opts opts = { .size = sizeof(opts), .exact = d->s->args->exact };
+	const struct pw_diff_opts opts = { .size = sizeof(opts), .exact = d->s->args->exact, .filter = d->s->filter };
 	struct pw_diff_sums sums = { 0 };
 	char name[64];
 	int rc;
@@ -113,7 +113,11 @@ static int compare(struct diff *d, struct pw_space *a, struct pw_space *b, const
 	d->shown = false;
 	regions_join(d->half[0].target, &d->half[0].regions, a);
 	regions_join(d->half[1].target, &d->half[1].regions, b);
-	if (!b->npieces || !a->npieces) {
+	if (d->s->filter && b->npieces && pw_filter_check(d->s->filter, &b->piece[0].mmu, &d->s->err)) {
+		complain("%s", d->s->err.text);
+		d->s->status = STATUS_USAGE;
+		rc = -EOPNOTSUPP;
+	} else if (!b->npieces || !a->npieces) {
 		complain("%s: that half of it is not there", a->title);
 		d->s->status = STATUS_FAILED;
 		rc = -EINVAL;
@@ -146,7 +150,7 @@ static int open_in(struct diff *d, unsigned side, const struct pw_select *sel, s
 static int begin(struct diff *d)
 {
 	static const char *const names[] = { "A", "B" };
-	const struct pw_rec_head head = { .command = "diff" };
+	const struct pw_rec_head head = { .command = "diff", .filter = d->s->args->filter };
 	int rc = session_begin(d->s, &head);
 
 	if (rc)
@@ -479,6 +483,7 @@ static const struct option_def options[] = {
 	OPT("interval", 'i', "TIME", OPT_TEXT, interval, "a live TARGET, now and after TIME: 1s, 250ms"),
 	OPT("count", 'c', "N", OPT_NUMBER, count, "so many times, each against the time before (default: 1)"),
 	OPT("exact", 'x', NULL, OPT_FLAG, exact, "a line for each piece of addresses"),
+	OPT_FILTER,
 	OPT("user", 'u', NULL, OPT_FLAG, user, "the user half (the default for a process)"),
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half; with --user: both"),
 	OPT_SOURCE,

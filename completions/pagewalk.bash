@@ -26,8 +26,8 @@ _pagewalk_options() {
 			-a -o -u -k -s -j -b -h'
 		;;
 	diff)
-		echo '--interval --count --exact --user --kernel --source --json --output --columns --bytes --noheadings --color --help
-			-i -c -x -u -k -s -j -o -b -n -h'
+		echo '--interval --count --exact --filter --user --kernel --source --json --output --columns --bytes --noheadings --color --help
+			-i -c -x -f -u -k -s -j -o -b -n -h'
 		;;
 	decode)
 		echo '--level --kernel --maxphyaddr --dialect --paging --json --output --columns --bytes --noheadings --color

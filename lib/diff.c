@@ -268,6 +268,16 @@ static int note_unknown(struct diff *d, const struct pw_cell cell[2], uint64_t v
 	return rc;
 }
 
+static bool matches(const struct diff *d, unsigned side, const struct pw_cell *cell, const struct pw_entry *e,
+		    const struct pw_area *area)
+{
+	bool page = e->kind == PW_LEAF || e->kind == PW_PROTNONE;
+	uint8_t perm = e->perm == PW_PERM_UNKNOWN ? e->perm : page ? e->perm & cell->perm_above : 0;
+
+	return e->kind != PW_TABLE &&
+	       pw_filter_match(d->opts->filter, &d->side[side].piece->mmu, e, perm, cell->va, area);
+}
+
 /* [va, last] of both sides: each is one entry, or nothing, or a hole. */
 static int compare(struct diff *d, const struct pw_cell cell[2], uint64_t va, uint64_t last)
 {
@@ -299,7 +309,9 @@ static int compare(struct diff *d, const struct pw_cell cell[2], uint64_t va, ui
 		c.bytes = c.last - c.va + 1;
 		c.unit = (c.va | c.bytes) & (size - 1) ? SMALL : size;
 		c.pages = c.bytes / c.unit;
-		rc = gather(d, &c);
+		if (!d->opts->filter || matches(d, 0, &cell[0], &e[0], c.area_before) ||
+		    matches(d, 1, &cell[1], &e[1], c.area_after))
+			rc = gather(d, &c);
 		if (c.last == last)
 			break;
 		if (c.before.pa != PW_PA_NONE)
@@ -527,7 +539,7 @@ int pw_diff(const struct pw_space *a, const struct pw_space *b, const struct pw_
 	d->side[0] = (struct pw_diff_side){ .space = a, .stats = &sums->walk };
 	d->side[1] = (struct pw_diff_side){ .space = b, .stats = &sums->walk };
 	d->areas = (struct pw_diff_areas){ .a = &a->areas, .b = &b->areas };
-	d->has_area = pw_diff_areas_next(&d->areas, &d->next_area);
+	d->has_area = !opts->filter && pw_diff_areas_next(&d->areas, &d->next_area);
 	for (int half = PW_HALF_USER; half <= PW_HALF_KERNEL && !rc; half++) {
 		d->side[0].piece = half_of(a, (enum pw_half)half);
 		d->side[1].piece = half_of(b, (enum pw_half)half);

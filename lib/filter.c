@@ -247,7 +247,7 @@ static bool matches(struct pw_filtered *s, const struct pw_span *span, size_t i,
 	if (s->known && plain && s->word == word && s->area == area && !s->f->by_address)
 		return s->matches;
 	mmu->arch->decode(mmu, span->level, raw, &e);
-	perm = e.perm == PW_PERM_UNKNOWN                        ? e.perm
+	perm = e.perm == PW_PERM_UNKNOWN                    ? e.perm
 	       : e.kind == PW_LEAF || e.kind == PW_PROTNONE ? e.perm & span->perm_above
 							    : 0;
 	s->known = plain;

@@ -18,8 +18,8 @@
 
 struct parser {
 	struct pw_filter *f;
-	const char *at;    /* what comes next */
-	char *words;       /* where the next one is kept */
+	const char *at; /* what comes next */
+	char *words;    /* where the next one is kept */
 	unsigned depth;
 	struct pw_error *err;
 };
@@ -49,15 +49,9 @@ static const struct {
 	enum pw_filter_field field;
 	uint64_t value;
 } words[] = {
-	{ "r", PW_F_PERM, PW_R },
-	{ "w", PW_F_PERM, PW_W },
-	{ "x", PW_F_PERM, PW_X },
-	{ "u", PW_F_PERM, PW_U },
-	{ "leaf", PW_F_KIND, PW_LEAF },
-	{ "protnone", PW_F_KIND, PW_PROTNONE },
-	{ "soft", PW_F_KIND, PW_SOFT },
-	{ "swap", PW_F_SWAP, 0 },
-	{ "huge", PW_F_HUGE, 0 },
+	{ "r", PW_F_PERM, PW_R },         { "w", PW_F_PERM, PW_W },       { "x", PW_F_PERM, PW_X },
+	{ "u", PW_F_PERM, PW_U },         { "leaf", PW_F_KIND, PW_LEAF }, { "protnone", PW_F_KIND, PW_PROTNONE },
+	{ "soft", PW_F_KIND, PW_SOFT },   { "swap", PW_F_SWAP, 0 },       { "huge", PW_F_HUGE, 0 },
 	{ "reserved", PW_F_RESERVED, 0 },
 };
 
@@ -67,8 +61,8 @@ static int wrong(const struct parser *p, const char *at, const char *what)
 
 	if (!*at)
 		return pw_error_set(p->err, -EINVAL, "filter '%s': at its end: %s", p->f->text, what);
-	return pw_error_set(p->err, -EINVAL, "filter '%s': at '%.*s' (character %zu): %s", p->f->text,
-			    (int)(n ? n : 1), at, (size_t)(at - p->f->text) + 1, what);
+	return pw_error_set(p->err, -EINVAL, "filter '%s': at '%.*s' (character %zu): %s", p->f->text, (int)(n ? n : 1),
+			    at, (size_t)(at - p->f->text) + 1, what);
 }
 
 static void skip_space(struct parser *p)
@@ -157,7 +151,8 @@ static bool range_value(const char *s, const char *end, struct pw_filter_node *n
 	node->last = node->value;
 	if (s == end)
 		return true;
-	if (node->cmp > PW_F_NE || *s++ != '-' || !take_number(&s, end, 16, &node->last) || s != end || node->last <= node->value)
+	if (node->cmp > PW_F_NE || *s++ != '-' || !take_number(&s, end, 16, &node->last) || s != end ||
+	    node->last <= node->value)
 		return false;
 	node->last--;
 	return true;
@@ -235,8 +230,9 @@ static int field_test(struct parser *p, size_t field, uint16_t *out)
 	if (!take_comparison(p, &node.cmp))
 		return wrong(p, p->at, "a comparison is missing: = != < <= > >= ~ !~");
 	if (fields[field].value == V_TEXT ? node.cmp >= PW_F_LT && node.cmp <= PW_F_GE : node.cmp >= PW_F_HAS)
-		return wrong(p, p->at, fields[field].value == V_TEXT ? "texts are compared by = != ~ !~"
-								      : "numbers are compared by = != < <= > >=");
+		return wrong(p, p->at,
+			     fields[field].value == V_TEXT ? "texts are compared by = != ~ !~"
+							   : "numbers are compared by = != < <= > >=");
 	skip_space(p);
 	at = p->at;
 	node.text = take_value(p, &n);

@@ -6,7 +6,7 @@
 #ifndef PAGEWALK_DIFF_H
 #define PAGEWALK_DIFF_H
 
-#include <pagewalk/walk.h>
+#include <pagewalk/filter.h>
 
 /* What can have become of pages; more than one can. */
 enum pw_change_what {
@@ -86,6 +86,8 @@ struct pw_diff_opts {
 	size_t size;     /* sizeof(struct pw_diff_opts) */
 	uint64_t budget; /* table visits of both sides, a window counting for 256; 0: 1 << 24 */
 	bool exact;      /* a change is one piece of addresses; else all pieces of one VMA are one change */
+	/* Only pages that match on one side at least, and nothing of areas; NULL: all. What is not known on a side is told of always. */
+	const struct pw_filter *filter;
 };
 
 struct pw_diff_sums {

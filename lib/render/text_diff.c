@@ -223,6 +223,10 @@ void pw_text_diff_pair(struct pw_render *r, const struct pw_rec_pair *p)
 		pw_out_str(r->out, PW_PLAIN);
 	pw_out_str(r->out, "  ");
 	pw_out_str(r->out, p->what);
+	if (r->head.filter) {
+		pw_out_str(r->out, "  where ");
+		pw_out_name(r->out, r->head.filter);
+	}
 	pw_out_char(r->out, '\n');
 }
 

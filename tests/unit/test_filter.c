@@ -131,7 +131,7 @@ static void test_what_each_word_means(void **state)
 		{ "soft or protnone and va>ffff800000000000", "4000 ffff800000003000 ffff800000004000" },
 		{ "swap", "4000" },
 		{ "(huge) and va<8000000000", "200000 400000 40000000" },
-		
+
 		{ "pmd and x", "200000 ffff800000200000" },
 		{ "pud", "40000000 ffff800040000000" },
 		{ "size=2M and not w and va<8000000000", "400000" },
@@ -196,7 +196,8 @@ static void test_what_is_wrong_is_said(void **state)
 		{ "size", "filter 'size': at its end: a comparison is missing: = != < <= > >= ~ !~" },
 		{ "size=", "filter 'size=': at its end: a value is missing, or its quote has no end" },
 		{ "size=x", "filter 'size=x': at 'x' (character 6): it is no size, as in 4K or 2M" },
-		{ "size=99999999T", "filter 'size=99999999T': at '99999999T' (character 6): it is no size, as in 4K or 2M" },
+		{ "size=99999999T",
+		  "filter 'size=99999999T': at '99999999T' (character 6): it is no size, as in 4K or 2M" },
 		{ "size~2", "filter 'size~2': at '2' (character 6): numbers are compared by = != < <= > >=" },
 		{ "name<x", "filter 'name<x': at 'x' (character 6): texts are compared by = != ~ !~" },
 		{ "name='x", "filter 'name='x': at ''x' (character 6): a value is missing, or its quote has no end" },
@@ -231,9 +232,11 @@ static void test_what_is_wrong_is_said(void **state)
 /* Random strings of tokens: whatever parses is asked, and the stage agrees. */
 static void test_random_expressions(void **state)
 {
-	static const char *const tokens[] = { "w", "x", "u", "r", "and", "or", "not", "(", ")", "va=0-3000", "size=2M",
-					      "name~libc", "dirty", "leaf", "protnone", "swap", "\"", "~", "key=3", "va>",
-					      "5000", "pa<13000", "soft-dirty", "size>", "4K", "'[heap]'", "name=" };
+	static const char *const tokens[] = { "w",     "x",        "u",        "r",         "and",        "or",
+					      "not",   "(",        ")",        "va=0-3000", "size=2M",    "name~libc",
+					      "dirty", "leaf",     "protnone", "swap",      "\"",         "~",
+					      "key=3", "va>",      "5000",     "pa<13000",  "soft-dirty", "size>",
+					      "4K",    "'[heap]'", "name=" };
 	unsigned parsed = 0;
 	char text[512];
 
@@ -260,7 +263,8 @@ static void test_random_expressions(void **state)
 static void test_what_a_source_does_not_know(void **state)
 {
 	const struct pw_mmu pagemap = { .arch = &pw_arch_pagemap }, x86 = { .arch = &pw_arch_x86_64 };
-	static const char *const no[] = { "w", "not x", "size=2M", "va=0 and huge", "dirty", "pmd", "key=1", "memtype=UC" };
+	static const char *const no[] = { "w",     "not x", "size=2M", "va=0 and huge",
+					  "dirty", "pmd",   "key=1",   "memtype=UC" };
 	static const char *const yes[] = { "soft-dirty", "swap", "name~x and va>0", "protnone or leaf" };
 	struct pw_filter *f;
 
