@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
 #include "session.h"
+#include "targets.h"
 
 static int failed(struct session *s, int rc)
 {
@@ -31,10 +33,32 @@ static int add_targets(struct session *s, struct pw_snapshot *snapshot)
 	return 0;
 }
 
+/* Those that have ended since they were listed are left out. */
+static int add_group(struct session *s, struct pw_snapshot *snapshot)
+{
+	struct pw_process *list;
+	size_t n;
+	int rc = targets_processes(s, &list, &n);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n && !rc; i++) {
+		const struct pw_select sel = { .kind = PW_SELECT_PID, .pid = list[i].pid };
+
+		rc = pw_snapshot_add(snapshot, &sel, &s->err);
+		if (rc == -ESRCH)
+			rc = 0;
+	}
+	free(list);
+	return rc ? failed(s, rc) : 0;
+}
+
 static int add(struct session *s, struct pw_snapshot *snapshot)
 {
 	int rc;
 
+	if (s->args->cgroup)
+		return add_group(s, snapshot);
 	if (!s->args->all)
 		return add_targets(s, snapshot);
 	rc = pw_snapshot_add_all(snapshot, &s->err);
@@ -94,8 +118,9 @@ static int run(struct args *args)
 	struct session s;
 	int rc;
 
-	if (!args->nargs == !args->all)
-		return usage_error(&cmd_snapshot, "snapshot needs TARGETs or --all");
+	rc = targets_check(&cmd_snapshot, args);
+	if (rc)
+		return rc;
 	if (!args->output)
 		return usage_error(&cmd_snapshot, "snapshot needs -o FILE");
 	/* What is said about it is not what goes into the file. */
@@ -110,6 +135,7 @@ static int run(struct args *args)
 
 static const struct option_def options[] = {
 	OPT("all", 'a', NULL, OPT_FLAG, all, "all processes and the kernel"),
+	OPT_CGROUP,
 	OPT("output", 'o', "FILE", OPT_TEXT, output, "the snapshot; what is there is replaced when it is whole"),
 	OPT("user", 'u', NULL, OPT_FLAG, user, "the user half of each only"),
 	OPT("kernel", 'k', NULL, OPT_FLAG, kernel, "the kernel half of each only"),
@@ -124,7 +150,7 @@ static const struct option_def options[] = {
 
 const struct command cmd_snapshot = {
 	.name = "snapshot",
-	.args = "TARGET... | --all",
+	.args = "TARGET... | --all | --cgroup PATH",
 	.summary = "saves page tables to a file that every command reads",
 	.about = "FILE holds the page tables of the TARGETs with their VMAs, and all that commands print beside them:\n"
 		 "'-s FILE' then shows them on any machine, to any user, as they were. What was unstable or unreadable "

@@ -69,9 +69,8 @@ struct command {
 		OPT("stop", 0, NULL, OPT_FLAG, stop, "guest: it is stopped meanwhile")
 #define OPT_FILTER \
 	OPT("filter", 'f', "EXPR", OPT_TEXT, filter, "only entries that match: 'w and x', 'size=2M and file~libc'")
-#define OPTS_TARGETS                                           \
-	OPT("all", 'a', NULL, OPT_FLAG, all, "all processes"), \
-		OPT("cgroup", 0, "PATH", OPT_TEXT, cgroup, "the processes of a control group and those below it")
+#define OPT_CGROUP     OPT("cgroup", 0, "PATH", OPT_TEXT, cgroup, "the processes of a control group and those below it")
+#define OPTS_TARGETS   OPT("all", 'a', NULL, OPT_FLAG, all, "all processes"), OPT_CGROUP
 #define OPT_JSON       OPT("json", 'j', NULL, OPT_FLAG, json, "one JSON object a line")
 #define OPT_OUTPUT     OPT("output", 'o', "FILE", OPT_TEXT, output, "write to FILE")
 #define OPT_COLUMNS    OPT("columns", 0, "LIST", OPT_TEXT, columns, "these columns, separated by commas")

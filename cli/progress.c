@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "targets.h"
+#include "progress.h"
 
 #define AFTER UINT64_C(1000000000)
 #define EVERY UINT64_C(100000000)

@@ -9,8 +9,18 @@
 #include <unistd.h>
 
 #include "parse.h"
+#include "progress.h"
 #include "session.h"
 #include "source/image.h"
+
+/* Of a search through all of memory; ends with whatever is said next. */
+static struct progress searching = { .what = "MiB of memory searched" };
+
+static void on_progress(void *ctx, uint64_t done, uint64_t all)
+{
+	(void)ctx;
+	progress_show(&searching, done >> 20, all >> 20);
+}
 
 /* One line, in one write. What it quotes (the name of a process, an argument) can be any bytes, and someone else's choice. */
 static void say(const char *fmt, va_list args, const char *command)
@@ -18,6 +28,7 @@ static void say(const char *fmt, va_list args, const char *command)
 	char text[2048], hint[64] = "";
 	struct pw_out o;
 
+	progress_end(&searching);
 	vsnprintf(text, sizeof(text), fmt, args);
 	if (command)
 		snprintf(hint, sizeof(hint), " (see 'pagewalk %.30s --help')", command);
@@ -159,6 +170,7 @@ int session_target(struct session *s)
 		.frozen = s->args->frozen,
 		.btf = s->args->btf,
 		.stop = s->args->stop,
+		.progress = on_progress,
 	};
 	int rc = 0;
 
@@ -261,6 +273,7 @@ int session_begin(struct session *s, const struct pw_rec_head *head)
 {
 	int rc = open_output(s);
 
+	progress_end(&searching);
 	if (rc)
 		return rc;
 	s->render.head = *head;
@@ -309,6 +322,7 @@ void session_to_stdout(struct session *s)
 
 int session_close(struct session *s)
 {
+	progress_end(&searching);
 	session_to_stdout(s);
 	if (s->out.error && s->out.error != EPIPE) {
 		complain("%s: %s", s->args->output ? s->args->output : "standard output", strerror(s->out.error));

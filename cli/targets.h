@@ -5,6 +5,7 @@
 #ifndef CLI_TARGETS_H
 #define CLI_TARGETS_H
 
+#include "progress.h"
 #include "session.h"
 
 /*
@@ -31,14 +32,5 @@ int targets_each_of(struct session *s, size_t n, targets_fn fn);
  * The processes that are meant by --all or --cgroup, kernel threads left out: malloc'ed, ascending by PID. 0 or a status, after a complaint.
  */
 int targets_processes(struct session *s, struct pw_process **list, size_t *n);
-
-/* How far a command is, on standard error, when that is a terminal and it takes more than a second: "12 of 345 processes". */
-struct progress {
-	const char *what;
-	uint64_t next; /* when something is said again; 0: not begun */
-	bool shown;
-};
-void progress_show(struct progress *p, uint64_t done, uint64_t all);
-void progress_end(struct progress *p);
 
 #endif

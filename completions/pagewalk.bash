@@ -22,7 +22,7 @@ _pagewalk_options() {
 			-a -s -j -o -b -n -h'
 		;;
 	snapshot)
-		echo '--all --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help
+		echo '--all --cgroup --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help
 			-a -o -u -k -s -j -b -h'
 		;;
 	diff)

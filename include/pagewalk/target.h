@@ -120,6 +120,9 @@ struct pw_target_opts {
 	uint64_t root;        /* physical address of the kernel's root table */
 	uint64_t page_offset; /* start of the direct map */
 	const char *btf;      /* a file with the kernel's types */
+	/* Called now and then while all of memory is searched, with bytes; NULL: not. */
+	void (*progress)(void *ctx, uint64_t done, uint64_t all);
+	void *progress_ctx;
 };
 
 /* *out is untouched on failure. -EACCES/-EPERM: not permitted; -ENOENT: no such source or file. */

@@ -23,6 +23,19 @@
 #define WINDOW     UINT64_C(0x3fffffff) /* of the image: 1 GiB at most */
 #define BUDGET     (1 << 16)            /* tables of a kernel half: more is not believed */
 
+static int scan_all(const struct pw_foreign_os *os, pw_scan_fn each, void *ctx)
+{
+	const struct pw_scan scan = {
+		.src = os->mem.space.source,
+		.ranges = os->ranges,
+		.nranges = os->nranges,
+		.progress = os->opts.progress,
+		.progress_ctx = os->opts.progress_ctx,
+	};
+
+	return pw_scan_pages(&scan, each, ctx);
+}
+
 /* -------- what a root maps -------- */
 
 struct survey {
@@ -262,9 +275,10 @@ static bool prefer_own_root(struct pw_foreign_os *os)
 		return false;
 	for (size_t i = 0; i < os->half.nextents; i++) {
 		const struct pw_extent *x = &os->half.extent[i];
-		struct pw_range r = { x->pa, x->pa + x->bytes - 1 };
+		const struct pw_range r = { x->pa, x->pa + x->bytes - 1 };
+		const struct pw_scan part = { .src = os->mem.space.source, .ranges = &r, .nranges = 1 };
 
-		if (x->perm & PW_W && pw_scan_pages(os->mem.space.source, &r, 1, own_root_in_page, &o) > 0)
+		if (x->perm & PW_W && pw_scan_pages(&part, own_root_in_page, &o) > 0)
 			return true;
 	}
 	return false;
@@ -317,12 +331,11 @@ static int process_root_in_page(void *ctx, uint64_t pa, const void *page)
 
 int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t root), void *ctx)
 {
-	struct pw_source *src = os->mem.space.source;
 	struct roots r = { .os = os, .each = each, .ctx = ctx };
 	int rc = read_page(os, os->half.root, r.own);
 
 	r.slot = (unsigned)pw_index(&os->mem.space.piece[0].mmu.mode->lv[0], os->half.page_offset);
-	return rc ? rc : pw_scan_pages(src, os->ranges, os->nranges, process_root_in_page, &r);
+	return rc ? rc : scan_all(os, process_root_in_page, &r);
 }
 
 /* -------- all of it -------- */
@@ -355,14 +368,13 @@ static bool find_at_hand(struct pw_foreign_os *os)
 static bool find_anywhere(struct pw_foreign_os *os)
 {
 	struct search s = { .os = os, .depth = os->opts.paging };
-	struct pw_source *src = os->mem.space.source;
 
 	os->how_root = "VMCOREINFO, found in memory";
 	os->searched = true;
-	if (pw_scan_pages(src, os->ranges, os->nranges, vmcoreinfo_in_page, &s) > 0)
+	if (scan_all(os, vmcoreinfo_in_page, &s) > 0)
 		return true;
 	os->how_root = "a page that is a root table: it maps the kernel, and itself in the direct map";
-	return pw_scan_pages(src, os->ranges, os->nranges, root_in_page, &s) > 0;
+	return scan_all(os, root_in_page, &s) > 0;
 }
 
 int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *err)
@@ -406,5 +418,5 @@ void pw_foreign_vmcoreinfo(struct pw_foreign_os *os)
 	if (os->searched || os->k.info.text)
 		return;
 	os->searched = true;
-	pw_scan_pages(os->mem.space.source, os->ranges, os->nranges, vmcoreinfo_of_kernel, os);
+	scan_all(os, vmcoreinfo_of_kernel, os);
 }

@@ -7,29 +7,34 @@
 #define PAGE  4096
 #define CHUNK (1 << 20)
 
-struct scan {
-	struct pw_source *src;
-	int (*each)(void *ctx, uint64_t pa, const void *page);
+struct pages {
+	const struct pw_scan *scan;
+	pw_scan_fn each;
 	void *ctx;
 	char *buf;
+	uint64_t done, all;
 };
 
-static int scan_chunk(const struct scan *s, uint64_t pa, size_t len)
+static int scan_chunk(struct pages *p, uint64_t pa, size_t len)
 {
-	bool whole = !s->src->ops->read(s->src, pa, s->buf, len);
+	struct pw_source *src = p->scan->src;
+	bool whole = !src->ops->read(src, pa, p->buf, len);
 	int rc = 0;
 
 	for (size_t at = 0; at < len && !rc; at += PAGE) {
-		char *page = s->buf + at;
+		char *page = p->buf + at;
 
 		/* A chunk with holes: page by page. */
-		if (whole || !s->src->ops->read(s->src, pa + at, page, PAGE))
-			rc = s->each(s->ctx, pa + at, page);
+		if (whole || !src->ops->read(src, pa + at, page, PAGE))
+			rc = p->each(p->ctx, pa + at, page);
 	}
+	p->done += len;
+	if (p->scan->progress)
+		p->scan->progress(p->scan->progress_ctx, p->done, p->all);
 	return rc;
 }
 
-static int scan_range(const struct scan *s, const struct pw_range *r)
+static int scan_range(struct pages *p, const struct pw_range *r)
 {
 	uint64_t pa = (r->lo + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	int rc = 0;
@@ -38,22 +43,23 @@ static int scan_range(const struct scan *s, const struct pw_range *r)
 		uint64_t left = (r->last - pa + 1) & ~(uint64_t)(PAGE - 1);
 		size_t len = left < CHUNK ? (size_t)left : CHUNK;
 
-		rc = scan_chunk(s, pa, len);
+		rc = scan_chunk(p, pa, len);
 		pa += len;
 	}
 	return rc;
 }
 
-int pw_scan_pages(struct pw_source *src, const struct pw_range *ranges, size_t n,
-		  int (*each)(void *ctx, uint64_t pa, const void *page), void *ctx)
+int pw_scan_pages(const struct pw_scan *scan, pw_scan_fn each, void *ctx)
 {
-	struct scan s = { src, each, ctx, malloc(CHUNK) };
+	struct pages p = { .scan = scan, .each = each, .ctx = ctx, .buf = malloc(CHUNK) };
 	int rc = 0;
 
-	if (!s.buf)
+	if (!p.buf)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && !rc; i++)
-		rc = scan_range(&s, &ranges[i]);
-	free(s.buf);
+	for (size_t i = 0; i < scan->nranges; i++)
+		p.all += scan->ranges[i].last - scan->ranges[i].lo + 1;
+	for (size_t i = 0; i < scan->nranges && !rc; i++)
+		rc = scan_range(&p, &scan->ranges[i]);
+	free(p.buf);
 	return rc;
 }

@@ -20,6 +20,10 @@ def test_a_control_group_and_those_below_it(g):
     for path in ("/one", "/one/", f"{ROOT}/one"):
         assert targets(g, "--cgroup", path) == {inside, below}, path
     assert targets(g, "--cgroup", "/one/below") == {below}
+    g.check(["pagewalk", "snapshot", "--cgroup", "/one", "-o", "/tmp/one.snapshot"])
+    assert targets(g, "--all", "-s", "/tmp/one.snapshot") == {inside, below}
+    dumped = pagewalk(g, "dump", "--cgroup", "/one", "[stack]").of("run")
+    assert {int(r["target"]) for r in dumped} == {inside, below} and {r["name"] for r in dumped} == {"[stack]"}
     assert {inside, below, other, 1} <= targets(g, "--all", ok=(0, 4)) and \
         {inside, below, other, 1} <= targets(g, "--cgroup", "/", ok=(0, 4))
     for path in ("/onetwo", "/empty", "/absent"):
