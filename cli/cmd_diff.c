@@ -268,9 +268,13 @@ static int compare_all(struct diff *d)
 	int rc = pw_target_processes(d->half[0].target, false, &p, &n, &d->s->err);
 
 	d->quietly = !d->s->args->json;
-	if (!rc)
+	d->s->lacking |= rc > 0;
+	if (rc >= 0)
 		rc = pw_target_processes(d->half[1].target, false, &q, &m, &d->s->err);
-	if (rc)
+	d->s->lacking |= rc > 0;
+	if (d->s->lacking)
+		complain("%s: some are missing", d->s->err.text);
+	if (rc < 0)
 		broken(d, rc, "the list of processes");
 	else
 		rc = merge(d, p, n, q, m);

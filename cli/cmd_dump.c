@@ -170,7 +170,7 @@ static int broken_off(struct dump *d, int rc, struct pw_rec_end *total)
 	d->end.complete = false;
 	session_end(d->s, &d->end);
 	total->walk.truncated = true;
-	complain("%s: %s", d->space->title, rc == -ESRCH ? "the process is gone" : strerror(-rc));
+	complain("%s: %s", d->space->title, walk_error(rc));
 	return 0;
 }
 

@@ -28,8 +28,10 @@ static int list(struct session *s)
 	int rc = pw_target_processes(s->target, true, &v, &end.records, &s->err);
 
 	if (rc) {
-		complain("%s", s->err.text[0] ? s->err.text : strerror(-rc));
-		return STATUS_FAILED;
+		complain("%s%s", s->err.text[0] ? s->err.text : strerror(-rc), rc > 0 ? ": some are missing" : "");
+		if (rc < 0)
+			return STATUS_FAILED;
+		end.complete = false;
 	}
 	if (s->args->sort && !strcmp(s->args->sort, "name"))
 		qsort(v, end.records, sizeof(*v), by_name);

@@ -28,6 +28,9 @@ static void judge(struct translate *t, const struct pw_translation *out)
 	case PW_V_UNSTABLE:
 		t->end.walk.unstable++;
 		break;
+	case PW_V_INCONSISTENT:
+		t->end.walk.inconsistent++;
+		break;
 	case PW_V_UNREADABLE:
 	case PW_V_NOT_RAM:
 		t->end.walk.unreadable++;

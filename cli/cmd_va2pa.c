@@ -61,6 +61,7 @@ static int judge(struct session *s, const struct pw_translation *t)
 		return STATUS_FAILED;
 	case PW_V_UNSTABLE:
 	case PW_V_UNREADABLE:
+	case PW_V_INCONSISTENT:
 		say_why(s, t);
 		return STATUS_PARTIAL;
 	default:
@@ -93,6 +94,7 @@ static int translate(struct session *s, struct pw_space *space, uint64_t va)
 		return rc;
 	s->render.ops->translation(&s->render, &t);
 	end.complete = t.verdict != PW_V_UNSTABLE && t.verdict != PW_V_UNREADABLE;
+	end.walk.inconsistent = t.verdict == PW_V_INCONSISTENT;
 	session_end(s, &end);
 	return judge(s, &t);
 }

@@ -206,7 +206,16 @@ int session_space(struct session *s, const char *text, struct pw_space *space)
 		return s->status;
 	}
 	s->status = STATUS_DONE;
+	session_lacks(s, space);
 	return 0;
+}
+
+void session_lacks(struct session *s, const struct pw_space *space)
+{
+	if (!space->lack)
+		return;
+	complain("%s: %s", space->title, space->lack);
+	s->lacking = true;
 }
 
 static const struct pw_piece *kernel_piece(const struct pw_space *space)
@@ -289,10 +298,25 @@ void session_end(struct session *s, const struct pw_rec_end *end)
 {
 	struct pw_rec_end e = *end;
 
-	e.complete = e.complete && !e.walk.unstable && !e.walk.unreadable && !e.walk.truncated;
+	e.complete = e.complete && !s->lacking && !e.walk.unstable && !e.walk.unreadable && !e.walk.inconsistent &&
+		     !e.walk.truncated;
 	s->render.ops->end(&s->render, &e);
 	if (!e.complete)
 		s->status = STATUS_PARTIAL;
+}
+
+const char *walk_error(int rc)
+{
+	switch (rc) {
+	case -ESRCH:
+		return "the process is gone";
+	case -ECONNRESET:
+		return "the guest has gone";
+	case -ENOMEM:
+		return "out of memory";
+	default:
+		return strerror(-rc);
+	}
 }
 
 void session_cut(struct session *s, int rc, const char *what)
@@ -303,12 +327,7 @@ void session_cut(struct session *s, int rc, const char *what)
 		return;
 	s->render.ops->end(&s->render, &e);
 	pw_out_flush(&s->out);
-	if (rc == -ESRCH)
-		complain("%s: the process is gone", what);
-	else if (rc == -ECONNRESET)
-		complain("%s: the guest has gone", what);
-	else
-		complain("%s: %s", what, rc == -ENOMEM ? "out of memory" : strerror(-rc));
+	complain("%s: %s", what, walk_error(rc));
 	s->status = STATUS_PARTIAL;
 }
 

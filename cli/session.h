@@ -29,6 +29,7 @@ struct session {
 	struct pw_filter *filter; /* of --filter; NULL: none */
 	struct pw_space regions;  /* of the kernel, for a process's kernel half */
 	struct pw_error err;
+	bool lacking; /* not all of what was asked for could be found: the answer is partial */
 	enum status status;
 };
 
@@ -47,6 +48,9 @@ int session_open(struct session *s, const struct args *args, enum pw_view view);
 /* The target of -s. 0 or a status, after a complaint. */
 int session_target(struct session *s);
 
+/* Complains about what of a space could not be found; the answer is partial then. */
+void session_lacks(struct session *s, const struct pw_space *space);
+
 /* A TARGET's space. 0 or a status, after a complaint. */
 int session_space(struct session *s, const char *text, struct pw_space *space);
 
@@ -64,6 +68,9 @@ int session_begin(struct session *s, const struct pw_rec_head *head);
 
 /* Ends it with the sums, from which the status follows. */
 void session_end(struct session *s, const struct pw_rec_end *end);
+
+/* Why a walk or a translation failed, by what it returned. */
+const char *walk_error(int rc);
 
 /* Ends an answer that broke off with an error: marks it as not whole and says why. */
 void session_cut(struct session *s, int rc, const char *what);

@@ -38,6 +38,7 @@ static void add_walk(struct pw_walk_stats *total, const struct pw_walk_stats *on
 	total->retries += one->retries;
 	total->unstable += one->unstable;
 	total->unreadable += one->unreadable;
+	total->inconsistent += one->inconsistent;
 	total->aliases += one->aliases;
 	total->truncated |= one->truncated;
 }

@@ -44,7 +44,7 @@ static int one_named(struct session *s, const char *text, enum pw_end_of of, tar
 		return rc;
 	rc = fn(s, &space, text, of, total);
 	if (rc < 0)
-		complain("%s: %s", space.title, rc == -ESRCH ? "the process is gone" : strerror(-rc));
+		complain("%s: %s", space.title, walk_error(rc));
 	pw_space_free(&space);
 	return rc < 0 ? STATUS_FAILED : rc;
 }
@@ -78,6 +78,11 @@ int targets_processes(struct session *s, struct pw_process **list, size_t *n)
 	size_t kept = 0;
 	int rc = pw_target_processes(s->target, false, list, n, &s->err);
 
+	if (rc > 0) {
+		complain("%s: some are missing", s->err.text);
+		s->lacking = true;
+		rc = 0;
+	}
 	if (!rc && s->args->cgroup) {
 		rc = cgroup_filter(s->target, s->args->cgroup, *list, n, &s->err);
 		if (rc)
@@ -102,7 +107,10 @@ static int one_of_many(struct session *s, const struct pw_process *p, targets_fn
 
 	if (rc)
 		return rc;
+	session_lacks(s, &space);
 	rc = fn(s, &space, "", PW_END_SPACE, total);
+	if (rc < 0)
+		pw_error_set(&s->err, rc, "%s: %s", space.title, walk_error(rc));
 	pw_space_free(&space);
 	return rc;
 }

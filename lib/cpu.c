@@ -56,7 +56,7 @@ static void find_owner(struct pw_target *t, struct pw_cpu *out)
 
 	if (t->facts.kernel_root == root)
 		out->owner = PW_OWNER_KERNEL;
-	if (pw_target_processes(t, true, &v, &n, NULL))
+	if (pw_target_processes(t, true, &v, &n, NULL) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].root != root || root == PW_PA_NONE)

@@ -19,8 +19,13 @@ const char *pw_consistency_name(enum pw_consistency c)
 const char *pw_hole_name(enum pw_hole_reason reason)
 {
 	static const char *const names[] = {
-		[PW_HOLE_UNSTABLE] = "unstable", [PW_HOLE_UNREADABLE] = "unreadable", [PW_HOLE_NOT_RAM] = "not-ram",
-		[PW_HOLE_RESERVED] = "reserved", [PW_HOLE_ALIAS] = "alias",           [PW_HOLE_BUDGET] = "budget",
+		[PW_HOLE_UNSTABLE] = "unstable",
+		[PW_HOLE_UNREADABLE] = "unreadable",
+		[PW_HOLE_NOT_RAM] = "not-ram",
+		[PW_HOLE_RESERVED] = "reserved",
+		[PW_HOLE_ALIAS] = "alias",
+		[PW_HOLE_BUDGET] = "budget",
+		[PW_HOLE_INCONSISTENT] = "inconsistent",
 	};
 
 	return NAME_OF(names, reason);
@@ -39,9 +44,21 @@ const char *pw_verdict_name(enum pw_verdict v)
 		[PW_V_UNREADABLE] = "unreadable",
 		[PW_V_NOT_RAM] = "not-ram",
 		[PW_V_OUTSIDE] = "outside",
+		[PW_V_INCONSISTENT] = "inconsistent",
 	};
 
 	return NAME_OF(names, v);
+}
+
+const char *pw_doubt_name(enum pw_doubt doubt)
+{
+	static const char *const names[] = {
+		[PW_DOUBT_NONE] = "none",       [PW_DOUBT_TABLE] = "not-a-table", [PW_DOUBT_ROOT] = "other-root",
+		[PW_DOUBT_TWICE] = "met-twice", [PW_DOUBT_PAGE] = "not-mapped",   [PW_DOUBT_PLACE] = "other-page",
+		[PW_DOUBT_VMA] = "no-vma",
+	};
+
+	return NAME_OF(names, doubt);
 }
 
 const char *pw_region_name(enum pw_region region)

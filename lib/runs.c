@@ -268,7 +268,7 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 	int rc;
 
 	if (r->open && r->run.is_hole && r->run.last + 1 == hole->va && r->run.reason == hole->reason &&
-	    r->run.piece == hole->piece && r->run.level == hole->level) {
+	    r->run.doubt == hole->doubt && r->run.piece == hole->piece && r->run.level == hole->level) {
 		r->run.last = hole->last;
 		r->run.pages++;
 		return 0;
@@ -285,6 +285,7 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 		.last = hole->last,
 		.is_hole = true,
 		.reason = hole->reason,
+		.doubt = hole->doubt,
 		.level = hole->level,
 		.pages = 1,
 		.pa = PW_PA_NONE,

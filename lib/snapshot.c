@@ -175,9 +175,13 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 		[PW_HOLE_UNREADABLE] = PW_SNAPSHOT_SLOT_UNREADABLE,
 		[PW_HOLE_NOT_RAM] = PW_SNAPSHOT_SLOT_NOT_RAM,
 		[PW_HOLE_BUDGET] = 0,
+		[PW_HOLE_INCONSISTENT] = 0,
 	};
 	struct recorder *r = ctx;
 	uint32_t what = is_refused(r, hole) ? 0 : flags[hole->reason];
+
+	if (hole->doubt)
+		what |= PW_SNAPSHOT_SLOT_DOUBT(hole->doubt);
 
 	if (hole->slot_pa == PW_PA_NONE)
 		return note(r, hole->piece->root | 1, what, 0);
@@ -203,8 +207,20 @@ static void add_stats(struct pw_walk_stats *to, const struct pw_walk_stats *s)
 	to->retries += s->retries;
 	to->unstable += s->unstable;
 	to->unreadable += s->unreadable;
+	to->inconsistent += s->inconsistent;
 	to->aliases += s->aliases;
 	to->truncated |= s->truncated;
+}
+
+/* What of a smeared image was looked at beside the tables. */
+static int note_checked(struct recorder *r, const struct pw_space *space)
+{
+	uint32_t checked = pw_space_checked(space) << PW_SNAPSHOT_SLOT_CHECKED_SHIFT;
+
+	for (size_t i = 0; i < space->npieces && checked && !r->rc; i++)
+		if (space->piece[i].mmu.half == PW_HALF_USER)
+			r->rc = pw_snapshot_put_slot(r->writer, r->space, space->piece[i].root | 1, checked, 0);
+	return r->rc;
 }
 
 /* Walks the space, whose tables then are in the file. */
@@ -228,7 +244,9 @@ static int record(struct pw_snapshot *s, const struct pw_space *space, uint32_t 
 
 	r.source.priv = &r;
 	copy.source = &r.source;
-	rc = pw_walk(&copy, &opts, &visitor, &r, &r.stats);
+	rc = note_checked(&r, space);
+	if (!rc)
+		rc = pw_walk(&copy, &opts, &visitor, &r, &r.stats);
 	if (!tables)
 		flush_leaves(&r);
 	if (!rc)
@@ -464,8 +482,10 @@ int pw_snapshot_add_all(struct pw_snapshot *s, struct pw_error *err)
 	size_t n;
 	int rc = pw_target_processes(s->target, true, &list, &n, err);
 
-	if (rc)
+	if (rc < 0)
 		return rc;
+	s->sums.lost += rc > 0;
+	rc = 0;
 	s->whole_list = true;
 	for (size_t i = 0; i < n && !rc; i++)
 		if (!find_process(s, list[i].pid) && !add_process(s, &list[i]))
@@ -477,7 +497,7 @@ int pw_snapshot_add_all(struct pw_snapshot *s, struct pw_error *err)
 		if (!is_fatal(rc))
 			rc = 0;
 	}
-	if (!rc && err)
+	if (!rc && err && !s->sums.lost)
 		err->text[0] = 0;
 	for (size_t i = 0; i < s->nprocesses && !rc; i++)
 		if (!s->process[i].is.kthread)

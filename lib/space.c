@@ -6,6 +6,7 @@
 
 #include "ranges.h"
 #include "space.h"
+#include "witness.h"
 
 void pw_areas_free(struct pw_areas *areas)
 {
@@ -41,6 +42,8 @@ void pw_space_free(struct pw_space *space)
 	if (space->pin.pagemap_fd > 0)
 		close(space->pin.pagemap_fd);
 	free(space->pin.ctx);
+	if (space->witness)
+		space->witness->free(space->witness);
 	pw_areas_free(&space->areas);
 	memset(space, 0, sizeof(*space));
 	space->pin.pagemap_fd = -1;
@@ -59,6 +62,11 @@ enum pw_consistency pw_space_consistency(const struct pw_space *space, struct pw
 			return PW_VALIDATED;
 	}
 	return c;
+}
+
+unsigned pw_space_checked(const struct pw_space *space)
+{
+	return space->witness ? space->witness->checked : 0;
 }
 
 bool pw_ranges_hold(const struct pw_range *ranges, size_t n, uint64_t lo, uint64_t bytes)

@@ -248,7 +248,7 @@ static int find_by_name(struct pw_target *t, const char *name, pid_t *pid, struc
 	size_t n, found = 0, at = 0;
 	int rc = t->os->processes(t, false, &list, &n, err);
 
-	if (rc)
+	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(list[i].comm, name) || list[i].kthread)
@@ -303,6 +303,8 @@ static int open_root(struct pw_target *t, uint64_t root, struct pw_space *space,
 	if (t->os->use_root)
 		t->os->use_root(t, root);
 	pw_space_of_root(t, root, space);
+	if (t->os->witness)
+		t->os->witness(t, space);
 	return 0;
 }
 

@@ -10,13 +10,15 @@
 
 #include "pin.h"
 #include "ranges.h"
+#include "witness.h"
 
 #define ROUND    PW_LOOKAHEAD
 #define ATTEMPTS 8
 
 struct way {
 	struct pw_translation *out;
-	uint64_t table; /* the next entry's table */
+	struct pw_witness *witness; /* NULL: none */
+	uint64_t table;             /* the next entry's table */
 	uint64_t raw;
 	unsigned attempts;
 	struct pw_link link[PW_NLEVELS];
@@ -66,6 +68,34 @@ static void fail(struct pw_translation *t, int status)
 	t->perm = 0;
 }
 
+/* True when the rest of the image contradicts what was just read. */
+static bool doubted(const struct way *w, const struct pw_entry *e)
+{
+	struct pw_translation *t = w->out;
+	const struct pw_mode_level *lv = &t->piece->mmu.mode->lv[t->npath - 1];
+	const struct pw_path_item *item = &t->path[t->npath - 1];
+	const struct pw_span span = {
+		.piece = t->piece,
+		.level = lv->level,
+		.depth = t->npath - 1,
+		.shift = lv->shift,
+		.va = t->va & ~((UINT64_C(1) << lv->shift) - 1),
+		.slot_pa = item->slot_pa,
+		.raw = &item->raw,
+		.n = 1,
+	};
+
+	if (e->kind == PW_TABLE && !e->reserved)
+		t->doubt = w->witness->table(w->witness, lv[1].level, item->slot_pa, e->pa);
+	else
+		w->witness->entries(w->witness, &span, &t->doubt);
+	if (!t->doubt)
+		return false;
+	t->verdict = PW_V_INCONSISTENT;
+	t->perm = 0;
+	return true;
+}
+
 /* Takes in what was read for one address; true: there is a next level. */
 static bool advance(struct way *w)
 {
@@ -87,6 +117,8 @@ static bool advance(struct way *w)
 		.up = t->npath ? &w->link[t->npath - 1] : NULL,
 	};
 	t->npath++;
+	if (w->witness && doubted(w, &e))
+		return false;
 	if (e.kind != PW_TABLE || e.reserved || t->npath == piece->mmu.mode->depth) {
 		finish(t, &e);
 		return false;
@@ -160,17 +192,30 @@ static int one_level(const struct pw_space *space, struct way **list, size_t *n)
 	return rc < 0 ? rc : 0;
 }
 
+/* False when the root is doubted. */
+static bool set_out(const struct pw_space *space, struct pw_translation *out, struct way *w)
+{
+	w->out = out;
+	w->table = out->piece->root;
+	w->attempts = 0;
+	w->witness = pw_witness_of(space, out->piece);
+	if (w->witness)
+		out->doubt = w->witness->root(w->witness, w->table);
+	if (!out->doubt)
+		return true;
+	out->verdict = PW_V_INCONSISTENT;
+	out->perm = 0;
+	return false;
+}
+
 static int by_tables(const struct pw_space *space, const uint64_t *va, size_t n, struct pw_translation *out)
 {
 	struct way way[ROUND], *list[ROUND];
 	size_t left = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!begin(space, va[i], &out[i]))
+		if (!begin(space, va[i], &out[i]) || !set_out(space, &out[i], &way[left]))
 			continue;
-		way[left].out = &out[i];
-		way[left].table = out[i].piece->root;
-		way[left].attempts = 0;
 		list[left] = &way[left];
 		left++;
 	}

@@ -16,6 +16,7 @@
 #include "pin.h"
 #include "ranges.h"
 #include "rewalk.h"
+#include "witness.h"
 
 #define DEFAULT_ATTEMPTS 8
 #define DEFAULT_BUDGET   (UINT64_C(1) << 24)
@@ -34,6 +35,7 @@ struct batch {
 struct walk {
 	const struct pw_space *space;
 	const struct pw_piece *piece;
+	struct pw_witness *witness; /* of the piece; NULL: none */
 	const struct pw_arch *arch;
 	const struct pw_mode *mode;
 	struct pw_range va; /* asked for, within the piece */
@@ -74,6 +76,34 @@ static uint64_t slot_last(const struct walk *w, const struct table *t, unsigned 
 	return slot_va(w, t, slot) + ((UINT64_C(1) << w->mode->lv[t->depth].shift) - 1);
 }
 
+static int slot_hole(struct walk *w, const struct table *t, unsigned slot, uint64_t slot_pa, uint64_t raw,
+		     enum pw_hole_reason reason, enum pw_doubt doubt);
+
+/* What the witness contradicts is a hole each. */
+static int emit_witnessed(struct walk *w, const struct table *t, struct pw_span *span, unsigned slot)
+{
+	int rc = 0;
+
+	while (span->n && !rc) {
+		enum pw_doubt doubt = PW_DOUBT_NONE;
+		struct pw_span part = *span;
+
+		part.n = w->witness->entries(w->witness, span, &doubt);
+		if (part.n && w->visitor->span)
+			rc = w->visitor->span(w->ctx, &part);
+		if (part.n < span->n && !rc)
+			rc = slot_hole(w, t, slot + part.n, span->slot_pa + part.n * sizeof(uint64_t),
+				       span->raw[part.n], PW_HOLE_INCONSISTENT, doubt);
+		part.n += part.n < span->n;
+		slot += part.n;
+		span->raw += part.n;
+		span->n -= part.n;
+		span->va += part.n << span->shift;
+		span->slot_pa += part.n * sizeof(uint64_t);
+	}
+	return rc;
+}
+
 static int emit_span(struct walk *w, const struct table *t, unsigned first, unsigned end, const uint64_t *raw,
 		     uint64_t slot_pa)
 {
@@ -90,9 +120,11 @@ static int emit_span(struct walk *w, const struct table *t, unsigned first, unsi
 		.n = end - first,
 	};
 
-	if (first == end || !w->visitor->span)
+	if (first == end)
 		return 0;
-	return w->visitor->span(w->ctx, &span);
+	if (w->witness)
+		return emit_witnessed(w, t, &span, first);
+	return w->visitor->span ? w->visitor->span(w->ctx, &span) : 0;
 }
 
 static int emit_own_span(struct walk *w, const struct table *t, unsigned first, unsigned end)
@@ -106,6 +138,8 @@ static void count_hole(struct walk *w, enum pw_hole_reason reason)
 		w->stats->unstable++;
 	else if (reason == PW_HOLE_ALIAS)
 		w->stats->aliases++;
+	else if (reason == PW_HOLE_INCONSISTENT)
+		w->stats->inconsistent++;
 	else
 		w->stats->unreadable++;
 	if (reason == PW_HOLE_BUDGET)
@@ -119,11 +153,12 @@ static int emit_hole(struct walk *w, const struct pw_hole *hole)
 }
 
 static int slot_hole(struct walk *w, const struct table *t, unsigned slot, uint64_t slot_pa, uint64_t raw,
-		     enum pw_hole_reason reason)
+		     enum pw_hole_reason reason, enum pw_doubt doubt)
 {
 	struct pw_hole hole = {
 		.piece = w->piece,
 		.reason = reason,
+		.doubt = doubt,
 		.level = w->mode->lv[t->depth].level,
 		.depth = t->depth,
 		.perm_above = t->perm,
@@ -158,6 +193,14 @@ static bool is_table(const struct walk *w, unsigned depth, uint64_t raw, struct 
 	return entry->kind == PW_TABLE;
 }
 
+static enum pw_doubt doubt_table(struct walk *w, unsigned depth, uint64_t slot_pa, uint64_t pa)
+{
+	enum pw_level level = w->mode->lv[depth].level;
+	enum pw_doubt doubt = w->witness->table(w->witness, level, slot_pa, pa);
+
+	return doubt ? doubt : w->witness->met(w->witness, level, pa);
+}
+
 static int visit_table(struct walk *w, struct table *t);
 
 static int visit_child(struct walk *w, const struct table *t, unsigned slot, uint64_t raw, uint64_t slot_pa,
@@ -181,8 +224,13 @@ static int visit_child(struct walk *w, const struct table *t, unsigned slot, uin
 		.link = req->link,
 		.alias_pa = PW_PA_NONE,
 	};
-	int rc = w->visitor->step ? w->visitor->step(w->ctx, &step) : 0;
+	enum pw_doubt doubt = w->witness ? doubt_table(w, child.depth, slot_pa, child.pa) : PW_DOUBT_NONE;
+	int rc = 0;
 
+	if (doubt)
+		return slot_hole(w, t, slot, slot_pa, raw, PW_HOLE_INCONSISTENT, doubt);
+	if (w->visitor->step)
+		rc = w->visitor->step(w->ctx, &step);
 	return rc ? rc : visit_table(w, &child);
 }
 
@@ -205,13 +253,13 @@ static int visit_again(struct walk *w, const struct table *t, unsigned slot, uns
 		if (rc == -EAGAIN)
 			continue;
 		if (rc < 0)
-			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(rc));
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(rc), PW_DOUBT_NONE);
 		if (!is_table(w, t->depth, now.raw, &entry))
 			return emit_span(w, t, slot, slot + 1, &now.raw, now.slot_pa);
 		if (entry.reserved)
-			return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_RESERVED);
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_RESERVED, PW_DOUBT_NONE);
 		if (!pw_ranges_hold(w->space->ram, w->space->nram, entry.pa, req->bytes))
-			return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_NOT_RAM);
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_NOT_RAM, PW_DOUBT_NONE);
 
 		b->link[k] = (struct pw_link){ now.slot_pa, now.raw, w->arch->hw_volatile(entry.level), now.up };
 		req->pa = entry.pa;
@@ -221,12 +269,12 @@ static int visit_again(struct walk *w, const struct table *t, unsigned slot, uns
 		if (req->status == -EAGAIN)
 			continue;
 		if (req->status < 0)
-			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(req->status));
+			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(req->status), PW_DOUBT_NONE);
 		if (req->data != req->buf)
 			req->data = memcpy(req->buf, req->data, req->bytes);
 		return visit_child(w, t, slot, now.raw, now.slot_pa, &entry, req);
 	}
-	return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_UNSTABLE);
+	return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_UNSTABLE, PW_DOUBT_NONE);
 }
 
 /* The source may hand out its own memory, good until its next call: keep it where there will be one. */
@@ -244,13 +292,20 @@ static void keep_data(struct walk *w, struct batch *b, unsigned n, unsigned dept
 	}
 }
 
+/* Where no table may be met twice, the witness is to see it. */
+static bool folds(const struct walk *w, const struct table *t)
+{
+	return w->fold_aliases &&
+	       !(w->witness && w->witness->checked >> PW_DOUBT_TWICE & 1 && t->depth + 2 == w->mode->depth);
+}
+
 /* What is to be done with an entry that leads to a table, before anything is read. */
 static bool refused(struct walk *w, const struct table *t, const struct pw_entry *entry, size_t bytes,
 		    enum pw_hole_reason *reason)
 {
 	if (entry->reserved)
 		*reason = PW_HOLE_RESERVED;
-	else if (w->fold_aliases && entry->pa == t->alias_pa)
+	else if (folds(w, t) && entry->pa == t->alias_pa)
 		*reason = PW_HOLE_ALIAS;
 	else if (!pw_ranges_hold(w->space->ram, w->space->nram, entry->pa, bytes))
 		*reason = PW_HOLE_NOT_RAM;
@@ -313,11 +368,11 @@ static int visit_slot(struct walk *w, struct table *t, const struct group *g, un
 
 	if (*k == g->n || g->slot[*k] != slot) {
 		if (refused(w, t, entry, table_bytes(w, t->depth + 1), &reason))
-			return slot_hole(w, t, slot, slot_pa, raw, reason);
+			return slot_hole(w, t, slot, slot_pa, raw, reason, PW_DOUBT_NONE);
 		return 0;
 	}
 	if (w->budget == 0)
-		return slot_hole(w, t, slot, slot_pa, raw, PW_HOLE_BUDGET);
+		return slot_hole(w, t, slot, slot_pa, raw, PW_HOLE_BUDGET, PW_DOUBT_NONE);
 	w->budget--;
 	t->alias_pa = entry->pa;
 	t->alias_va = slot_va(w, t, slot);
@@ -325,7 +380,7 @@ static int visit_slot(struct walk *w, struct table *t, const struct group *g, un
 		return visit_again(w, t, slot, (*k)++);
 	(*k)++;
 	if (req->status < 0)
-		return slot_hole(w, t, slot, slot_pa, raw, reason_of(req->status));
+		return slot_hole(w, t, slot, slot_pa, raw, reason_of(req->status), PW_DOUBT_NONE);
 	return visit_child(w, t, slot, raw, slot_pa, entry, req);
 }
 
@@ -376,11 +431,12 @@ static int visit_table(struct walk *w, struct table *t)
 }
 
 /* About all of a piece that was asked for. */
-static int root_hole(struct walk *w, enum pw_hole_reason reason)
+static int root_hole(struct walk *w, enum pw_hole_reason reason, enum pw_doubt doubt)
 {
 	struct pw_hole hole = {
 		.piece = w->piece,
 		.reason = reason,
+		.doubt = doubt,
 		.level = w->piece->mmu.mode->lv[0].level,
 		.perm_above = PW_RWXU,
 		.va = w->va.lo,
@@ -400,16 +456,20 @@ static int visit_root(struct walk *w)
 	struct batch *b = w->batch[0];
 	struct pw_table_req *req = &b->req[0];
 	struct table root = { .pa = w->piece->root, .va = w->va.lo & ~covers, .perm = PW_RWXU, .alias_pa = PW_PA_NONE };
+	enum pw_doubt doubt;
 	int rc;
 
 	*req = (struct pw_table_req){ .pa = root.pa, .bytes = table_bytes(w, 0), .status = -EFAULT, .buf = b->buf };
 	if (!pw_ranges_hold(w->space->ram, w->space->nram, root.pa, req->bytes))
-		return root_hole(w, PW_HOLE_NOT_RAM);
+		return root_hole(w, PW_HOLE_NOT_RAM, PW_DOUBT_NONE);
 	rc = w->space->source->ops->read_tables(w->space->source, req, 1);
 	if (rc < 0)
 		return rc;
 	if (req->status < 0)
-		return root_hole(w, reason_of(req->status));
+		return root_hole(w, reason_of(req->status), PW_DOUBT_NONE);
+	doubt = w->witness ? w->witness->root(w->witness, root.pa) : PW_DOUBT_NONE;
+	if (doubt)
+		return root_hole(w, PW_HOLE_INCONSISTENT, doubt);
 	keep_data(w, b, 1, 0);
 	root.entry = req->data;
 	return visit_table(w, &root);
@@ -446,6 +506,9 @@ static int walk_tables(struct walk *w)
 
 	w->arch = w->piece->mmu.arch;
 	w->mode = w->piece->mmu.mode;
+	w->witness = pw_witness_of(w->space, w->piece);
+	if (w->witness)
+		w->witness->begin(w->witness);
 	for (unsigned d = 0; d < w->mode->depth; d++)
 		w->arch->leaf_format(&w->piece->mmu, w->mode->lv[d].level, &w->fmt[w->mode->lv[d].level]);
 	rc = alloc_batches(w);
@@ -541,7 +604,7 @@ int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const
 		if (w.va.lo > w.va.last)
 			continue;
 		if (rc == WALK_ENOUGH)
-			rc = root_hole(&w, PW_HOLE_BUDGET) ?: WALK_ENOUGH;
+			rc = root_hole(&w, PW_HOLE_BUDGET, PW_DOUBT_NONE) ?: WALK_ENOUGH;
 		else
 			rc = leaf_only ? walk_areas(&w) : walk_tables(&w);
 	}

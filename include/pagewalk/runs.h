@@ -22,6 +22,7 @@ struct pw_run {
 	enum pw_level level;
 	bool is_hole; /* then only va, last, area, level, pages (holes), raw_first and these count: */
 	enum pw_hole_reason reason;
+	enum pw_doubt doubt; /* of an inconsistent hole: why */
 	uint64_t alias_va;
 	uint8_t perm; /* all levels; PW_PERM_UNKNOWN with a leaf-only source */
 	uint64_t page_size;

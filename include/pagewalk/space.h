@@ -55,6 +55,23 @@ PW_API const struct pw_area *pw_areas_from(const struct pw_areas *areas, uint64_
 /* The area that holds va, or NULL. */
 PW_API const struct pw_area *pw_areas_find(const struct pw_areas *areas, uint64_t va);
 
+/* Why what an image says is not believed: two parts of it that were copied at different moments contradict one another. */
+enum pw_doubt {
+	PW_DOUBT_NONE,
+	PW_DOUBT_TABLE, /* by the kernel's own note on the page, it is no page table of that level */
+	PW_DOUBT_ROOT,  /* by that note the root belongs to another process */
+	PW_DOUBT_TWICE, /* the table was met before in this space, at a level at which none is shared */
+	PW_DOUBT_PAGE,  /* the page that is mapped is free, the kernel's, or in nobody's tables */
+	PW_DOUBT_PLACE, /* the page that is mapped belongs to another address */
+	PW_DOUBT_VMA,   /* something is mapped where the process has no VMA */
+	PW_NDOUBTS,
+};
+
+/* "none" "not-a-table" "other-root" "met-twice" "not-mapped" "other-page" "no-vma" */
+PW_API const char *pw_doubt_name(enum pw_doubt doubt);
+
+struct pw_witness;
+
 /* One root and what it serves. */
 struct pw_piece {
 	struct pw_range va;
@@ -74,6 +91,9 @@ struct pw_space {
 	struct pw_areas areas;
 	const struct pw_range *ram; /* what may be followed; NULL with nram 0: anything (frozen images only) */
 	size_t nram;
+	struct pw_witness
+		*witness; /* of a smeared image: what contradicts the user half's tables; NULL: nothing to ask */
+	const char *lack; /* what of it could not be found, static; NULL: nothing */
 };
 
 PW_API void pw_space_free(struct pw_space *space);
@@ -83,5 +103,8 @@ PW_API void pw_space_free(struct pw_space *space);
  * locks, which serves the user half of processes only; all else is validated.
  */
 PW_API enum pw_consistency pw_space_consistency(const struct pw_space *space, struct pw_range va);
+
+/* Which doubts would be raised where they are due: 1 << enum pw_doubt each. 0: nothing is checked. */
+PW_API unsigned pw_space_checked(const struct pw_space *space);
 
 #endif

@@ -58,7 +58,7 @@ enum pw_fact_id {
 /* How the OS side of a target answers. One const object a kind of OS access: live, text. */
 struct pw_os_ops {
 	const char *name;
-	/* Malloc'ed list, ascending by PID. */
+	/* As pw_target_processes(). */
 	int (*processes)(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
 			 struct pw_error *err);
 	/* Fills title, comm, pid, pin, pieces, areas of a process's space (both halves). */
@@ -69,6 +69,8 @@ struct pw_os_ops {
 	int (*registers)(struct pw_target *t, unsigned cpu, struct pw_registers *out, struct pw_error *err);
 	/* A root that is about to be walked, from which something may be learned first. May be NULL. */
 	void (*use_root)(struct pw_target *t, uint64_t root);
+	/* Gives a space that is just a root's its witness, if there is one. May be NULL. */
+	void (*witness)(struct pw_target *t, struct pw_space *space);
 	/* Finds out all that can be known, before how and facts are asked. May be NULL. */
 	void (*look)(struct pw_target *t);
 	/* All 64 bits of addresses as areas without gaps; see pw_target_layout(). NULL: not known to this OS. */
@@ -151,6 +153,7 @@ PW_API int pw_select_parse(const char *text, struct pw_select *out, struct pw_er
 PW_API int pw_target_space(struct pw_target *t, const struct pw_select *sel, struct pw_space *out,
 			   struct pw_error *err);
 
+/* A malloc'ed list, ascending by PID. 1: not all of it could be had, and err says why. */
 PW_API int pw_target_processes(struct pw_target *t, bool with_roots, struct pw_process **list, size_t *n,
 			       struct pw_error *err);
 

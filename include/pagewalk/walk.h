@@ -39,21 +39,23 @@ struct pw_span {
 };
 
 enum pw_hole_reason {
-	PW_HOLE_UNSTABLE,   /* changed at each of the attempts */
-	PW_HOLE_UNREADABLE, /* the source could not read it */
-	PW_HOLE_NOT_RAM,    /* points outside the memory that may be followed */
-	PW_HOLE_RESERVED,   /* reserved bits: the CPU would fault on the table entry */
-	PW_HOLE_ALIAS,      /* same table as the entry before it; not walked again (opts.fold_aliases) */
-	PW_HOLE_BUDGET,     /* the visit budget is used up: the rest was not looked at */
+	PW_HOLE_UNSTABLE,     /* changed at each of the attempts */
+	PW_HOLE_UNREADABLE,   /* the source could not read it */
+	PW_HOLE_NOT_RAM,      /* points outside the memory that may be followed */
+	PW_HOLE_RESERVED,     /* reserved bits: the CPU would fault on the table entry */
+	PW_HOLE_ALIAS,        /* same table as the entry before it; not walked again (opts.fold_aliases) */
+	PW_HOLE_BUDGET,       /* the visit budget is used up: the rest was not looked at */
+	PW_HOLE_INCONSISTENT, /* the rest of a smeared image contradicts it: see doubt */
 };
 
-/* "unstable" "unreadable" "not-ram" "reserved" "alias" "budget" */
+/* "unstable" "unreadable" "not-ram" "reserved" "alias" "budget" "inconsistent" */
 PW_API const char *pw_hole_name(enum pw_hole_reason reason);
 
 /* A part of the space about which nothing more is said. */
 struct pw_hole {
 	const struct pw_piece *piece;
 	enum pw_hole_reason reason;
+	enum pw_doubt doubt; /* PW_HOLE_INCONSISTENT: why */
 	enum pw_level level; /* of the entry that leads there; for a root: its own level, slot_pa is PW_PA_NONE */
 	uint8_t depth;
 	uint8_t perm_above;
@@ -84,6 +86,7 @@ struct pw_walk_stats {
 	uint64_t table_bytes;
 	uint64_t retries;
 	uint64_t unstable, unreadable; /* holes; not-ram, reserved and budget count as unreadable */
+	uint64_t inconsistent;         /* holes */
 	uint64_t aliases;
 	bool truncated; /* by the budget */
 };
@@ -108,11 +111,12 @@ enum pw_verdict {
 	PW_V_UNSTABLE,
 	PW_V_UNREADABLE,
 	PW_V_NOT_RAM,
-	PW_V_OUTSIDE, /* no piece of the space holds the address */
+	PW_V_OUTSIDE,      /* no piece of the space holds the address */
+	PW_V_INCONSISTENT, /* the rest of a smeared image contradicts it: see doubt */
 	PW_V_NVERDICTS,
 };
 
-/* "mapped" "none" "protnone" "soft" "non-canonical" "reserved" "unstable" "unreadable" "not-ram" "outside" */
+/* "mapped" "none" "protnone" "soft" "non-canonical" "reserved" "unstable" "unreadable" "not-ram" "outside" "inconsistent" */
 PW_API const char *pw_verdict_name(enum pw_verdict v);
 
 struct pw_path_item {
@@ -126,10 +130,11 @@ struct pw_translation {
 	uint64_t va;
 	const struct pw_piece *piece; /* NULL: outside */
 	enum pw_verdict verdict;
-	uint8_t npath; /* entries read, root first */
-	uint8_t perm;  /* all levels of the path together */
-	uint64_t pa;   /* of the byte, when mapped and not hidden; else PW_PA_NONE */
-	uint64_t size; /* that the last entry covers */
+	enum pw_doubt doubt; /* PW_V_INCONSISTENT: why */
+	uint8_t npath;       /* entries read, root first */
+	uint8_t perm;        /* all levels of the path together */
+	uint64_t pa;         /* of the byte, when mapped and not hidden; else PW_PA_NONE */
+	uint64_t size;       /* that the last entry covers */
 	struct pw_path_item path[PW_NLEVELS];
 };
 

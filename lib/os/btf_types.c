@@ -164,3 +164,20 @@ uint32_t pw_btf_struct(const struct pw_btf *btf, const char *name)
 	}
 	return 0;
 }
+
+bool pw_btf_enumerator(const struct pw_btf *btf, const char *name, const char *want, uint32_t *value)
+{
+	for (uint32_t id = 1; id < btf->n; id++) {
+		const struct btf_type *t = pw_btf_type(btf, id);
+		const struct btf_enum *e = (const struct btf_enum *)(t + 1);
+
+		if (BTF_INFO_KIND(t->info) != BTF_KIND_ENUM || strcmp(pw_btf_name(btf, t->name_off), name))
+			continue;
+		for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
+			if (!strcmp(pw_btf_name(btf, e[i].name_off), want)) {
+				*value = (uint32_t)e[i].val;
+				return true;
+			}
+	}
+	return false;
+}

@@ -13,6 +13,7 @@
 #ifndef PAGEWALK_OS_BTF_TYPES_H
 #define PAGEWALK_OS_BTF_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,5 +48,8 @@ uint32_t pw_btf_struct(const struct pw_btf *btf, const char *name);
 
 /* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
 uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want);
+
+/* The value of an enumerator of the enum of that name. False: there is no such. */
+bool pw_btf_enumerator(const struct pw_btf *btf, const char *name, const char *want, uint32_t *value);
 
 #endif

@@ -134,7 +134,7 @@ static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_pro
 			     struct pw_error *err)
 {
 	struct collect c = { .t = t, .os = t->os_priv, .with_roots = with_roots };
-	int rc = pw_foreign_need_kernel(t, err);
+	int rc = pw_foreign_need_kernel(t, err), lack = 0;
 
 	if (rc)
 		return rc;
@@ -143,6 +143,12 @@ static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_pro
 		rc = pw_foreign_tasks(c.os, add_process, &c);
 		if (!rc)
 			break;
+	}
+	/* What was met of a list that is broken is there. */
+	if ((rc == -EFAULT || rc == -ELOOP) && c.n && t->source.consistency != PW_VALIDATED) {
+		broken(t, rc, "the list of tasks", err);
+		lack = 1;
+		rc = 0;
 	}
 	c.ntasks = c.n;
 	if (!rc && with_roots && c.n) {
@@ -157,7 +163,7 @@ static int foreign_processes(struct pw_target *t, bool with_roots, struct pw_pro
 		qsort(c.v, c.n, sizeof(*c.v), by_pid);
 	*list = c.v;
 	*n = c.n;
-	return 0;
+	return lack;
 }
 
 /* -------- spaces -------- */
@@ -186,13 +192,22 @@ static int find_task(struct pw_target *t, struct wanted *w)
 	return rc;
 }
 
-static int find_areas(struct pw_target *t, uint64_t mm, struct pw_areas *areas, struct pw_error *err)
+static int find_areas(struct pw_target *t, uint64_t mm, struct pw_areas *areas, const char **lack, struct pw_error *err)
 {
 	int rc = -EFAULT;
 
-	for (unsigned i = 0; i < attempts(t) && rc && rc != -ENOMEM; i++)
+	for (unsigned i = 0; i < attempts(t) && rc && rc != -ENOMEM; i++) {
+		pw_areas_free(areas);
 		rc = pw_foreign_areas(t->os_priv, mm, areas);
-	return rc ? broken(t, rc, "its list of VMAs", err) : 0;
+	}
+	if (!rc)
+		return 0;
+	/* The tables of a process are worth looking at without, too. */
+	if (t->source.consistency == PW_SMEARED && rc != -ENOMEM) {
+		*lack = "its list of VMAs is broken: some are missing";
+		return 0;
+	}
+	return broken(t, rc, "its list of VMAs", err);
 }
 
 /* A process of a guest that runs: its task has to have the same memory and root at the end. */
@@ -250,11 +265,12 @@ static int foreign_process_space(struct pw_target *t, pid_t pid, struct pw_space
 	if (root == PW_PA_NONE)
 		return pw_error_set(err, -EFAULT, "%d (%.16s): its root table is not where the kernel says", (int)pid,
 				    w.task.comm);
-	rc = find_areas(t, w.task.mm, &space->areas, err);
+	rc = find_areas(t, w.task.mm, &space->areas, &space->lack, err);
 	if (rc)
 		return rc;
 	if (pin_task(t, &w.task, root, &space->pin))
 		return pw_error_set(err, -ENOMEM, "out of memory");
+	space->witness = pw_foreign_witness(t, w.task.mm, !space->lack);
 	w.task.comm[15] = 0;
 	pw_space_of_process(t, pid, w.task.comm, root, space);
 	return 0;
@@ -272,6 +288,13 @@ static int foreign_kernel_space(struct pw_target *t, struct pw_space *space, str
 	if (!rc)
 		pw_space_of_kernel(t, space);
 	return rc;
+}
+
+/* Of a root that is looked at for itself. */
+static void foreign_witness(struct pw_target *t, struct pw_space *space)
+{
+	if (!space->pid)
+		space->witness = pw_foreign_witness(t, 0, false);
 }
 
 static int foreign_layout(struct pw_target *t, struct pw_areas *out, struct pw_error *err)
@@ -343,6 +366,7 @@ static void foreign_close(struct pw_target *t)
 
 	if (!os)
 		return;
+	pw_foreign_pages_free(os->pages);
 	free(os->k.info.text);
 	free(os->ram.v);
 	free(os->hints);
@@ -358,6 +382,7 @@ static const struct pw_os_ops foreign_os = {
 	.kernel_space = foreign_kernel_space,
 	.registers = foreign_registers,
 	.use_root = foreign_use_root,
+	.witness = foreign_witness,
 	.look = foreign_look,
 	.layout = foreign_layout,
 	.how = pw_foreign_how,

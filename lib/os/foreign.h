@@ -7,6 +7,8 @@
  *   foreign_kernel.c   the kernel's types (its own BTF), init_task, what the software bits mean
  *   foreign_tasks.c    the list of tasks
  *   foreign_vmas.c     a process's VMAs, as lines of /proc/PID/maps; maple.c, foreign_path.c
+ *   foreign_pages.c    what the kernel notes of each page of memory
+ *   foreign_witness.c  what of that contradicts page tables, where the image is smeared
  *   foreign_know.c     all of these in their order, and what follows for the target
  *   foreign_info.c     how each fact is known
  *   foreign.c          all of it as a target's OS
@@ -46,9 +48,10 @@ struct pw_kernel_half {
 /* Members of structures, bytes; UINT32_MAX where this kernel has none. */
 struct pw_foreign_offsets {
 	uint32_t task_flags, task_signal, task_thread_node, signal_thread_head;
-	uint32_t mm_mt, mm_mmap, mm_start_brk, mm_brk;
-	uint32_t vma_start, vma_end, vma_next, vma_flags, vma_pgoff, vma_file, vma_private, vma_ops, vma_shared,
+	uint32_t mm_mt, mm_mmap, mm_map_count, mm_start_brk, mm_brk;
+	uint32_t vma_mm, vma_start, vma_end, vma_next, vma_flags, vma_pgoff, vma_file, vma_private, vma_ops, vma_shared,
 		vma_anon_name;
+	uint32_t vma_anon_pgoff_lo, vma_anon_pgoff_hi; /* since v7.3: of anonymous pages, in place of vm_pgoff */
 	uint32_t anon_name_text;
 	uint32_t file_path, file_inode, path_mnt, path_dentry;
 	uint32_t dentry_parent, dentry_name, dentry_hash, dentry_op, dop_dname, qstr_name;
@@ -56,6 +59,10 @@ struct pw_foreign_offsets {
 	uint32_t mount_mnt, mount_parent, mount_mountpoint, vfsmount_root;
 	uint32_t maple_root, range_pivot, range_slot, arange_pivot, arange_slot;
 	uint32_t vma_bytes;
+	/* struct page, and what overlays it: foreign_pages.c */
+	uint32_t page_flags, page_type, page_refcount, page_head, page_info, page_mapping, page_index, page_folio_index,
+		page_mm, ptdesc_mm;
+	uint32_t page_bytes, pg_head;
 };
 
 struct pw_foreign_os {
@@ -74,8 +81,13 @@ struct pw_foreign_os {
 	bool searched;              /* for VMCOREINFO, through all of memory */
 	bool pending;               /* memory was not searched yet: the kernel is not needed, or is at hand */
 	struct pw_foreign_hints *hints;
-	struct pw_error why;           /* code 0: a kernel was found */
-	const struct pw_range *ranges; /* the source's */
+	struct pw_foreign_pages *pages; /* NULL: not looked for, or not found */
+	bool looked_for_pages;
+	unsigned checked, tried; /* what would be doubted, 1 << enum pw_doubt; processes by which that was found */
+	bool kind_known[PW_NLEVELS];
+	uint64_t table_kind[PW_NLEVELS]; /* pw_page_note.kind of tables with entries of that level */
+	struct pw_error why;             /* code 0: a kernel was found */
+	const struct pw_range *ranges;   /* the source's */
 	size_t nranges;
 };
 
@@ -112,7 +124,7 @@ struct pw_foreign_task {
 /* What a task has. False: it cannot be read. */
 bool pw_foreign_task(struct pw_foreign_os *os, uint64_t task, struct pw_foreign_task *out);
 
-/* Calls for each process. A non-zero return ends it, which then returns that. -ELOOP, -EFAULT: the list is broken. */
+/* Calls for each process. A non-zero return ends it, which then returns that. -ELOOP, -EFAULT: the list is broken, and some are missing. */
 int pw_foreign_tasks(struct pw_foreign_os *os, int (*each)(void *ctx, const struct pw_foreign_task *task), void *ctx);
 
 /* Physical address of an mm's root table, or PW_PA_NONE. */
@@ -120,7 +132,10 @@ uint64_t pw_foreign_root(struct pw_foreign_os *os, uint64_t mm);
 
 /* -------- foreign_vmas.c -------- */
 
-/* 0, -ENOMEM, or what says that its list is broken. */
+/* Calls for each VMA, by its kernel address. A non-zero return ends it, which then returns that. -EFAULT, -ELOOP: the list is broken. */
+int pw_foreign_each_vma(struct pw_foreign_os *os, uint64_t mm, int (*each)(void *ctx, uint64_t vma), void *ctx);
+
+/* 0, -ENOMEM, or what says that its list is broken; *out then has what comes before. */
 int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out);
 
 /* -------- foreign_path.c -------- */
@@ -137,6 +152,42 @@ bool pw_foreign_file(struct pw_foreign_os *os, uint64_t file, struct pw_foreign_
 
 /* Calls for each entry of a maple tree, ascending. 0, what each returned, -ELOOP or -EFAULT: it is no such tree. */
 int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx);
+
+/* -------- foreign_pages.c -------- */
+
+/* What a struct page says, as far as it was asked for. */
+struct pw_page_note {
+	uint64_t kind; /* page_type, which is _mapcount for pages of users, and above it whether anybody has the page */
+	int32_t refcount; /* 0 also for all but the first page of a large one */
+	bool tail;        /* one of these */
+	uint64_t mm;      /* of a root table */
+};
+
+/* False: there is none. */
+bool pw_foreign_note(struct pw_foreign_os *os, uint64_t pa, struct pw_page_note *out);
+
+/* The same as far as a 4K page that a process maps is concerned, and quickly. */
+#define PW_USE_NOBODY (UINT64_C(1) << 63) /* it is free, the kernel's, or mapped by nobody */
+#define PW_USE_ANON   (UINT64_C(1) << 62) /* it is anonymous: the other bits are its place, as vm_pgoff counts */
+uint64_t pw_foreign_use(struct pw_foreign_os *os, uint64_t pa);
+
+/* A process for which page tables are known. */
+struct pw_foreign_known_root {
+	uint64_t mm, root;
+};
+
+/* Finds the array of struct page: where it is, the notes on the roots of these processes are about them. */
+bool pw_foreign_find_pages(struct pw_target *t, struct pw_foreign_os *os, const struct pw_foreign_known_root *known,
+			   size_t n);
+void pw_foreign_pages_free(struct pw_foreign_pages *p);
+
+/* -------- foreign_witness.c -------- */
+
+/* What contradicts a space's tables; mm 0: it is of no process. NULL: nothing that could. */
+struct pw_witness *pw_foreign_witness(struct pw_target *t, uint64_t mm, bool whole_list);
+
+/* What is known for that, for info. */
+void pw_foreign_witness_facts(struct pw_target *t, struct pw_facts_list *list);
 
 /* -------- foreign_know.c -------- */
 

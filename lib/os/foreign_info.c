@@ -74,6 +74,7 @@ void pw_foreign_facts(struct pw_target *t, struct pw_facts_list *list)
 		    os->given_btf ? "the file that was given" : "the BTF in the kernel's read-only data", "BTF");
 	pw_fact_add(list, "first-task", PW_SURE_CERTAIN, "in the kernel's data: PID 0, head of a list that comes back",
 		    "0x%" PRIx64, os->init_task);
+	pw_foreign_witness_facts(t, list);
 	rc = pw_foreign_tasks(os, count_task, n);
 	pw_fact_add(list, "processes", rc ? PW_SURE_LIKELY : PW_SURE_CERTAIN,
 		    rc ? "its list of tasks, which is broken" : list_is, "%u, and %u kernel threads", n[0], n[1]);

@@ -32,8 +32,10 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "signal_struct", "thread_head", &off->signal_thread_head },
 		{ "mm_struct", "mm_mt", &off->mm_mt, true },
 		{ "mm_struct", "mmap", &off->mm_mmap, true },
+		{ "mm_struct", "map_count", &off->mm_map_count },
 		{ "mm_struct", "start_brk", &off->mm_start_brk },
 		{ "mm_struct", "brk", &off->mm_brk },
+		{ "vm_area_struct", "vm_mm", &off->vma_mm },
 		{ "vm_area_struct", "vm_start", &off->vma_start },
 		{ "vm_area_struct", "vm_end", &off->vma_end },
 		{ "vm_area_struct", "vm_next", &off->vma_next, true },
@@ -44,6 +46,8 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "vm_area_struct", "vm_ops", &off->vma_ops },
 		{ "vm_area_struct", "shared", &off->vma_shared },
 		{ "vm_area_struct", "anon_name", &off->vma_anon_name, true },
+		{ "vm_area_struct", "__vm_anon_pgoff_lo", &off->vma_anon_pgoff_lo, true },
+		{ "vm_area_struct", "__vm_anon_pgoff_hi", &off->vma_anon_pgoff_hi, true },
 		{ "anon_vma_name", "name", &off->anon_name_text, true },
 		{ "file", "f_path", &off->file_path },
 		{ "file", "f_inode", &off->file_inode },
@@ -68,6 +72,16 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "maple_range_64", "slot", &off->range_slot, true },
 		{ "maple_arange_64", "pivot", &off->arange_pivot, true },
 		{ "maple_arange_64", "slot", &off->arange_slot, true },
+		{ "page", "flags", &off->page_flags, true },
+		{ "page", "page_type", &off->page_type, true },
+		{ "page", "_refcount", &off->page_refcount, true },
+		{ "page", "compound_head", &off->page_head, true },
+		{ "page", "compound_info", &off->page_info, true },
+		{ "page", "mapping", &off->page_mapping, true },
+		{ "page", "index", &off->page_index, true },
+		{ "page", "__folio_index", &off->page_folio_index, true },
+		{ "page", "pt_mm", &off->page_mm, true },
+		{ "ptdesc", "pt_mm", &off->ptdesc_mm, true },
 	};
 	uint32_t id = 0;
 
@@ -80,6 +94,10 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", want[i].in, want[i].member);
 	}
 	off->vma_bytes = pw_btf_type(btf, pw_btf_struct(btf, "vm_area_struct"))->size;
+	id = pw_btf_struct(btf, "page");
+	off->page_bytes = id ? pw_btf_type(btf, id)->size : 0;
+	if (!pw_btf_enumerator(btf, "pageflags", "PG_head", &off->pg_head))
+		off->pg_head = UINT32_MAX;
 	return 0;
 }
 

@@ -24,7 +24,7 @@
 struct writer {
 	struct pw_foreign_os *os;
 	FILE *to;
-	uint64_t start_brk, brk, start_stack;
+	uint64_t mm, start_brk, brk, start_stack;
 	uint64_t end;  /* of the VMA before */
 	uint64_t file; /* that was looked up last */
 	bool known;    /* and could be */
@@ -115,7 +115,7 @@ static int put_vma(void *ctx, uint64_t at)
 	end = word(vma, off->vma_end);
 	flags = word(vma, off->vma_flags);
 	file = word(vma, off->vma_file);
-	if (start >= end || start < w->end || (start | end) & 0xfff)
+	if (word(vma, off->vma_mm) != w->mm || start >= end || start < w->end || (start | end) & 0xfff)
 		return -EFAULT;
 	w->end = end;
 	if (file)
@@ -130,23 +130,36 @@ static int put_vma(void *ctx, uint64_t at)
 }
 
 /* Before 6.1: a list. */
-static int each_in_list(struct writer *w, uint64_t mm)
+static int each_in_list(struct pw_foreign_os *os, uint64_t mm, int (*each)(void *ctx, uint64_t vma), void *ctx)
 {
 	uint64_t vma;
 	int rc;
 
-	if (!pw_kmem_u64(&w->os->mem, mm + w->os->off.mm_mmap, &vma))
+	if (!pw_kmem_u64(&os->mem, mm + os->off.mm_mmap, &vma))
 		return -EFAULT;
-	while (vma) {
+	for (unsigned n = 0; vma; n++) {
 		if (!(vma >> 63))
 			return -EFAULT;
-		rc = put_vma(w, vma);
+		if (n == MAX_VMAS)
+			return -ELOOP;
+		rc = each(ctx, vma);
 		if (rc)
 			return rc;
-		if (!pw_kmem_u64(&w->os->mem, vma + w->os->off.vma_next, &vma))
+		if (!pw_kmem_u64(&os->mem, vma + os->off.vma_next, &vma))
 			return -EFAULT;
 	}
 	return 0;
+}
+
+int pw_foreign_each_vma(struct pw_foreign_os *os, uint64_t mm, int (*each)(void *ctx, uint64_t vma), void *ctx)
+{
+	const struct pw_foreign_offsets *off = &os->off;
+
+	if (off->mm_mt != UINT32_MAX)
+		return pw_maple_each(os, mm + off->mm_mt, each, ctx);
+	if (off->mm_mmap != UINT32_MAX && off->vma_next != UINT32_MAX)
+		return each_in_list(os, mm, each, ctx);
+	return -ENODATA;
 }
 
 /* The page of the old system calls, which is in no list. */
@@ -160,6 +173,15 @@ static void put_gate(struct writer *w)
 			w->os->gate_flags & VM_READ ? 'r' : '-');
 }
 
+/* A part of a smeared image's list can lead past the rest of it, and to its end. Elsewhere the count may just be about to change. */
+static bool count_is(struct writer *w, uint64_t mm)
+{
+	uint32_t n;
+
+	return w->os->mem.space.source->consistency != PW_SMEARED ||
+	       (pw_kmem_u32(&w->os->mem, mm + w->os->off.mm_map_count, &n) && n == w->n);
+}
+
 static int put_all(struct writer *w, uint64_t mm)
 {
 	const struct pw_foreign_offsets *off = &w->os->off;
@@ -169,12 +191,9 @@ static int put_all(struct writer *w, uint64_t mm)
 	    !pw_kmem_u64(&w->os->mem, mm + off->mm_brk, &w->brk) ||
 	    !pw_kmem_u64(&w->os->mem, mm + w->os->k.btf.off.mm_start_stack, &w->start_stack))
 		return -EFAULT;
-	if (off->mm_mt != UINT32_MAX)
-		rc = pw_maple_each(w->os, mm + off->mm_mt, put_vma, w);
-	else if (off->mm_mmap != UINT32_MAX && off->vma_next != UINT32_MAX)
-		rc = each_in_list(w, mm);
-	else
-		rc = -ENODATA;
+	rc = pw_foreign_each_vma(w->os, mm, put_vma, w);
+	if (!rc && !count_is(w, mm))
+		rc = -EFAULT;
 	if (!rc)
 		put_gate(w);
 	return rc;
@@ -194,11 +213,15 @@ int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out
 		return -ENOMEM;
 	}
 	w->os = os;
+	w->mm = mm;
 	rc = put_all(w, mm);
 	if (fclose(w->to) && !rc)
 		rc = -ENOMEM;
-	if (!rc)
-		rc = pw_maps_parse(text, len, out, NULL);
+	if (rc != -ENOMEM) {
+		int parsed = pw_maps_parse(text, len, out, NULL);
+
+		rc = parsed ? parsed : rc;
+	}
 	free(text);
 	free(w);
 	return rc;

@@ -148,6 +148,8 @@ static int open_space(struct pw_target *t, const uint8_t *record, struct pw_spac
 		space->piece[i].label = o->text + (space->piece[i].label - text);
 	rc = read_areas(t, areas, PW_SNAPSHOT_AREAS, &space->areas, err);
 	space->source = &o->source;
+	if (!rc && t->source.consistency == PW_SMEARED)
+		space->witness = pw_snapshot_witness(view_of(t)->file, id, space);
 	return rc;
 }
 

@@ -29,6 +29,16 @@ static const struct pw_mmu *mmu_of(const struct pw_render *r)
 	return r->head.target && r->head.target->mmu[0].arch ? &r->head.target->mmu[0] : NULL;
 }
 
+/* Of a smeared image: which contradictions would be seen. */
+static void checked(struct pw_json *j, unsigned doubts)
+{
+	pw_json_begin(j, "checked", '[');
+	for (unsigned d = PW_DOUBT_NONE + 1; d < PW_NDOUBTS; d++)
+		if (doubts >> d & 1)
+			pw_json_str(j, NULL, pw_doubt_name(d));
+	pw_json_end(j, ']');
+}
+
 /* One head a stream; further address spaces say so with "space". */
 static void begin(struct pw_render *r)
 {
@@ -44,6 +54,8 @@ static void begin(struct pw_render *r)
 		pw_json_str(&j, "source", h->by ? h->by : h->target ? h->target->source.ops->name : NULL);
 		pw_json_str(&j, "consistency",
 			    h->target && !h->by ? pw_consistency_name(pw_head_consistency(h)) : NULL);
+		if (h->space && !h->by && pw_head_consistency(h) == PW_SMEARED)
+			checked(&j, pw_space_checked(h->space));
 		if (h->target && h->target->taken)
 			pw_json_taken(&j, h->target->taken);
 		pw_json_str(&j, "arch", mmu ? mmu->arch->name : NULL);
@@ -103,6 +115,8 @@ static void run(struct pw_render *r, const struct pw_run *run)
 		pw_json_str(&j, "reason", pw_hole_name(run->reason));
 		if (run->reason == PW_HOLE_ALIAS)
 			pw_json_hex(&j, "alias_va", run->alias_va);
+		if (run->doubt)
+			pw_json_str(&j, "doubt", pw_doubt_name(run->doubt));
 	} else {
 		pw_json_str(&j, "kind", pw_kind_name(run->kind));
 		pw_json_pa(&j, "pa", run->pa);
@@ -209,6 +223,8 @@ static void hole(struct pw_render *r, const struct pw_hole *hole)
 	pw_json_str(&j, "reason", pw_hole_name(hole->reason));
 	if (hole->reason == PW_HOLE_ALIAS)
 		pw_json_hex(&j, "alias_va", hole->alias_va);
+	if (hole->doubt)
+		pw_json_str(&j, "doubt", pw_doubt_name(hole->doubt));
 	pw_json_close(&j);
 }
 
@@ -244,6 +260,8 @@ static void translation(struct pw_render *r, const struct pw_translation *t)
 	pw_json_str(&j, "target", r->head.name);
 	pw_json_hex(&j, "va", t->va);
 	pw_json_str(&j, "verdict", pw_verdict_name(t->verdict));
+	if (t->doubt)
+		pw_json_str(&j, "doubt", pw_doubt_name(t->doubt));
 	pw_json_pa(&j, "pa", t->pa);
 	pw_json_num(&j, "size", t->size);
 	perm(&j, "perm", t->verdict == PW_MAPPED ? t->perm : 0);
@@ -566,6 +584,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 	pw_json_num(&j, "leaves", e->leaves);
 	pw_json_num(&j, "unstable", e->walk.unstable);
 	pw_json_num(&j, "unreadable", e->walk.unreadable);
+	if (r->head.target && !r->head.by && r->head.target->source.consistency == PW_SMEARED)
+		pw_json_num(&j, "inconsistent", e->walk.inconsistent);
 	pw_json_num(&j, "records", e->records);
 	pw_json_bool(&j, "hidden", r->hidden || e->hidden);
 	if (e->picked)

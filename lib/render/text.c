@@ -188,7 +188,35 @@ void pw_text_swap(struct pw_render *r, unsigned type)
 	pw_out_dec(r->out, type);
 }
 
-void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_level level, uint64_t alias_va)
+void pw_text_doubt(struct pw_out *o, enum pw_doubt doubt, uint64_t pa)
+{
+	static const char *const what[PW_NDOUBTS] = {
+		[PW_DOUBT_TABLE] = " is no page table, by its struct page",
+		[PW_DOUBT_ROOT] = " is no root of this process, by its struct page",
+		[PW_DOUBT_TWICE] = " is a table that was met before",
+		[PW_DOUBT_PAGE] = " is mapped by nobody, by its struct page",
+		[PW_DOUBT_PLACE] = " belongs to another address, by its struct page",
+		[PW_DOUBT_VMA] = " is mapped where the process has no VMA",
+	};
+
+	pw_out_str(o, "inconsistent: the page at 0x");
+	pw_out_hex(o, pa);
+	pw_out_str(o, what[doubt]);
+}
+
+static void hole_doubt(struct pw_out *o, const struct pw_hole *hole)
+{
+	struct pw_entry e = { .pa = hole->raw };
+
+	if (hole->slot_pa != PW_PA_NONE)
+		hole->piece->mmu.arch->decode(&hole->piece->mmu, hole->level, hole->raw, &e);
+	if (e.pa == PW_PA_NONE)
+		pw_out_str(o, "inconsistent: the process has no VMA here");
+	else
+		pw_text_doubt(o, hole->doubt, e.pa);
+}
+
+void pw_text_reason(struct pw_render *r, const struct pw_hole *hole)
 {
 	static const char *const what[] = {
 		[PW_HOLE_UNSTABLE] = "unstable: changed at each attempt to read it",
@@ -199,13 +227,20 @@ void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_lev
 		[PW_HOLE_BUDGET] = "not looked at: too many tables",
 	};
 
-	pw_out_str(r->out, what[reason]);
-	if (reason == PW_HOLE_ALIAS) {
-		pw_out_hexn(r->out, alias_va, r->va_digits);
+	if (hole->reason == PW_HOLE_INCONSISTENT)
+		hole_doubt(r->out, hole);
+	else
+		pw_out_str(r->out, what[hole->reason]);
+	if (hole->reason == PW_HOLE_ALIAS) {
+		pw_out_hexn(r->out, hole->alias_va, r->va_digits);
+		return;
+	}
+	if (hole->slot_pa == PW_PA_NONE && hole->doubt) {
+		pw_out_str(r->out, " (root)");
 		return;
 	}
 	pw_out_str(r->out, " (");
-	pw_out_str(r->out, pw_level_name(level));
+	pw_out_str(r->out, pw_level_name(hole->level));
 	pw_out_str(r->out, " entry)");
 }
 
@@ -242,6 +277,24 @@ void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consist
 	pw_out_str(o, pw_time_text(t->taken->time, "%Y-%m-%d %H:%M:%S UTC", when));
 }
 
+static bool has_user_half(const struct pw_space *space)
+{
+	for (size_t i = 0; i < space->npieces; i++)
+		if (space->piece[i].mmu.half == PW_HALF_USER)
+			return true;
+	return false;
+}
+
+/* Of a smeared image: whether contradictions would be seen. */
+static const char *checked_text(unsigned doubts)
+{
+	const unsigned tables = 1u << PW_DOUBT_TABLE, pages = 1u << PW_DOUBT_PAGE;
+
+	if (doubts & tables && doubts & pages)
+		return ", checked";
+	return doubts ? ", partly checked" : ", not checked";
+}
+
 static void out_title(struct pw_render *r)
 {
 	const struct pw_rec_head *h = &r->head;
@@ -261,6 +314,8 @@ static void out_title(struct pw_render *r)
 	out_arch(r);
 	pw_out_str(o, "  ");
 	pw_text_source(o, h->target, pw_head_consistency(h));
+	if (h->space && pw_head_consistency(h) == PW_SMEARED && has_user_half(h->space))
+		pw_out_str(o, checked_text(pw_space_checked(h->space)));
 	if (h->filter) {
 		pw_out_str(o, "  where ");
 		pw_out_name(o, h->filter);
@@ -428,6 +483,8 @@ static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
 	}
 	if (e->walk.unreadable)
 		number_part(r, e->walk.unreadable, " unreadable");
+	if (e->walk.inconsistent || (!total && pw_space_checked(r->head.space)))
+		number_part(r, e->walk.inconsistent, " inconsistent");
 	if (e->walk.aliases)
 		number_part(r, e->walk.aliases, e->walk.aliases == 1 ? " alias" : " aliases");
 	pw_out_char(r->out, '\n');
@@ -458,6 +515,8 @@ static void vmas_line(struct pw_render *r, const struct pw_rec_end *e)
 		pw_out_size(o, e->swapped, r->bytes);
 		pw_out_str(o, " swapped");
 	}
+	if (e->walk.inconsistent)
+		number_part(r, e->walk.inconsistent, " inconsistent");
 	if (!leaf_only && e->of != PW_END_SPACE)
 		pw_out_str(o, "; a shared table is charged to its lowest VMA");
 	pw_out_char(o, '\n');

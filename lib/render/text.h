@@ -63,7 +63,10 @@ void pw_text_own(struct pw_render *r, const struct pw_entry *e);
 void pw_text_pa(struct pw_render *r, uint64_t pa, bool hidden);
 void pw_text_dash(struct pw_render *r);
 /* The reason for a hole, as a sentence. */
-void pw_text_reason(struct pw_render *r, enum pw_hole_reason reason, enum pw_level level, uint64_t alias_va);
+void pw_text_reason(struct pw_render *r, const struct pw_hole *hole);
+
+/* What a smeared image has against the page at pa, as a sentence. */
+void pw_text_doubt(struct pw_out *o, enum pw_doubt doubt, uint64_t pa);
 /* "swap0 (zram)", or "swap0" */
 void pw_text_swap(struct pw_render *r, unsigned type);
 

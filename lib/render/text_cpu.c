@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "render.h"
+#include "text.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 
@@ -266,6 +267,11 @@ static void hole(struct pw_render *r, const struct pw_hole *hole)
 	pw_out_pad(o, 2 * hole->depth);
 	if (hole->reason == PW_HOLE_ALIAS) {
 		pw_out_str(o, "the same table as before\n");
+		return;
+	}
+	if (hole->doubt && e.pa != PW_PA_NONE) {
+		pw_text_doubt(o, hole->doubt, e.pa);
+		pw_out_char(o, '\n');
 		return;
 	}
 	pw_out_str(o, "the table at ");

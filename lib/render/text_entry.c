@@ -208,7 +208,7 @@ void pw_text_hole(struct pw_render *r, const struct pw_hole *hole)
 		pw_out_str(r->out, PW_YELLOW);
 	pw_text_range(r, hole->va, hole->last);
 	pw_out_str(r->out, "  ");
-	pw_text_reason(r, hole->reason, hole->level, hole->alias_va);
+	pw_text_reason(r, hole);
 	if (r->colour && hole->reason != PW_HOLE_ALIAS)
 		pw_out_str(r->out, PW_PLAIN);
 	pw_out_char(r->out, '\n');

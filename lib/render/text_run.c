@@ -149,9 +149,14 @@ static void hole_phys(struct pw_render *r, const struct pw_run *run)
 		[PW_HOLE_RESERVED] = "reserved bits: faults",
 		[PW_HOLE_ALIAS] = "as ",
 		[PW_HOLE_BUDGET] = "not looked at",
+		[PW_HOLE_INCONSISTENT] = "inconsistent",
 	};
 
 	pw_out_str(r->out, what[run->reason]);
+	if (run->doubt) {
+		pw_out_str(r->out, ": ");
+		pw_out_str(r->out, pw_doubt_name(run->doubt));
+	}
 	if (run->reason == PW_HOLE_ALIAS)
 		pw_out_hexn(r->out, run->alias_va, r->va_digits);
 	else

@@ -55,5 +55,9 @@ void pw_text_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s)
 		pw_out_str(o, "; ");
 		number(o, sums->walk.unreadable, " unreadable", " unreadable");
 	}
+	if (sums->walk.inconsistent) {
+		pw_out_str(o, "; ");
+		number(o, sums->walk.inconsistent, " inconsistent", " inconsistent");
+	}
 	pw_out_char(o, '\n');
 }

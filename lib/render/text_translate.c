@@ -249,6 +249,18 @@ static void reserved_why(struct pw_render *r, const struct pw_translation *t)
 	pw_out_str(r->out, " entry: the CPU faults");
 }
 
+static void inconsistent_why(struct pw_render *r, const struct pw_translation *t)
+{
+	struct pw_entry e = { .pa = t->piece->root };
+
+	if (t->npath)
+		decode_last(t, &e);
+	if (e.pa == PW_PA_NONE)
+		pw_out_str(r->out, "inconsistent: the process has no VMA here");
+	else
+		pw_text_doubt(r->out, t->doubt, e.pa);
+}
+
 static void outside_why(struct pw_render *r, const struct pw_translation *t)
 {
 	bool kernel = t->va >> 63;
@@ -286,6 +298,9 @@ void pw_text_why(struct pw_render *r, const struct pw_translation *t)
 		break;
 	case PW_V_NOT_RAM:
 		pw_out_str(r->out, "not followed: the next table would be outside RAM");
+		break;
+	case PW_V_INCONSISTENT:
+		inconsistent_why(r, t);
 		break;
 	default:
 		break;

@@ -63,7 +63,11 @@ enum {
 	PW_SNAPSHOT_SLOT_UNSTABLE = 1 << 1,
 	PW_SNAPSHOT_SLOT_UNREADABLE = 1 << 2,
 	PW_SNAPSHOT_SLOT_NOT_RAM = 1 << 3,
+	PW_SNAPSHOT_SLOT_CHECKED_SHIFT = 16, /* of a root: 1 << enum pw_doubt each, what was looked for */
 };
+
+/* The image that was read contradicts what is here. */
+#define PW_SNAPSHOT_SLOT_DOUBT(doubt) (1u << (8 + (doubt)))
 
 struct pw_snapshot_section {
 	uint32_t type, crc;
@@ -115,6 +119,9 @@ int pw_snapshot_table(struct pw_snapshot_file *f, uint32_t space, uint64_t pa, v
 /* The flags of the slot at that address; 0: none. */
 uint32_t pw_snapshot_slot(const struct pw_snapshot_file *f, uint32_t space, uint64_t address);
 
+/* The first slot of that space from *address on, which is moved there. False: none. */
+bool pw_snapshot_slot_from(const struct pw_snapshot_file *f, uint32_t space, uint64_t *address, uint32_t *flags);
+
 /* The first table of that space alone that ends after address: where it is, in *at. 0: none. */
 size_t pw_snapshot_next(const struct pw_snapshot_file *f, uint32_t space, uint64_t address, uint64_t *at);
 
@@ -131,5 +138,8 @@ extern const struct pw_source_ops pw_source_snapshot, pw_source_snapshot_leaves;
 
 /* Opens the file and fills in source, os, mmu and facts of a target. */
 int pw_snapshot_attach(struct pw_target *t, const char *path, struct pw_error *err);
+
+/* What was doubted of a space when it was taken (lib/os/snapshot_witness.c). NULL: nothing was looked for. */
+struct pw_witness *pw_snapshot_witness(struct pw_snapshot_file *f, uint32_t id, const struct pw_space *space);
 
 #endif

@@ -362,6 +362,18 @@ uint32_t pw_snapshot_slot(const struct pw_snapshot_file *f, uint32_t space, uint
 	return i < f->nslots && pw_get_le32(rec) == space && address_of(rec) == address ? pw_get_le32(rec + 4) : 0;
 }
 
+bool pw_snapshot_slot_from(const struct pw_snapshot_file *f, uint32_t space, uint64_t *address, uint32_t *flags)
+{
+	size_t i = f->nslots ? lower_bound(f->slots, f->nslots, space, *address) : 0;
+	const uint8_t *rec = f->slots + i * PW_SNAPSHOT_RECORD;
+
+	if (i >= f->nslots || pw_get_le32(rec) != space)
+		return false;
+	*address = address_of(rec);
+	*flags = pw_get_le32(rec + 4);
+	return true;
+}
+
 size_t pw_snapshot_next(const struct pw_snapshot_file *f, uint32_t space, uint64_t address, uint64_t *at)
 {
 	const uint8_t *rec = find(f, space, address, 8);
