@@ -96,6 +96,7 @@ def test_soft_dirty_is_bit_55(g):
     p = g.spawn("while read x; do echo $x; done", stdin=None)
     p.write(b"a\n")
     p.wait_line(rb"a")
+    g.check(f'until [ "$(cut -d " " -f 3 /proc/{p.pid}/stat)" = S ]; do :; done')  # it waits for the next line
     g.check(f"echo 4 >/proc/{p.pid}/clear_refs")
     clean = rows_of(g.check(["pagemap_dump", str(p.pid)]))
     assert not any(r[1] == "1" for r in clean.values()), [r for r in clean.values() if r[1] == "1"][:3]
