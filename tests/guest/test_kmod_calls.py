@@ -7,7 +7,7 @@ import struct
 import time
 
 from kmod import MODULE, Kio, kio, load
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import Mkmaps
 
 USER_LAST = (1 << 56) - 4097  # with 4 levels the rest is no address at all
@@ -33,7 +33,7 @@ def pid_of(k):
 
 # The module
 
-@guest_test(**MODULE)
+@guest_test(kernels=SERIES, **MODULE)
 def test_module_comes_and_goes(g):
     before = g.log_mark()
     for _ in range(3):

@@ -9,7 +9,7 @@ import test_perm
 import test_states
 import test_tables
 from kmod import MODULE, load, with_module
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import EVERY_STATE, ONE_GIB, Mkmaps, prepare
 
 STATES = with_module(EVERY_STATE)
@@ -45,7 +45,7 @@ def test_every_page_agrees_with_pagemap(g):
     test_states.check_pagemap(g, Mkmaps(g), "kmod")
 
 
-@guest_test(timeout=600, **with_module(ONE_GIB))
+@guest_test(kernels=SERIES, timeout=600, **with_module(ONE_GIB))
 def test_pages_of_1g(g):
     load(g)
     m = Mkmaps(g, "--only", "hugetlb-1g")

@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 from kmod import MODULE, load
 from memory import ADDRESS
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import number, pagewalk
 
 EXACT = ("bpf", "kcore", "kmod")
@@ -187,7 +187,7 @@ def check_sums(g, source):
     raise AssertionError((mine, theirs))
 
 
-@guest_test(each=EXACT, timeout=600, whole_kernel=True, **MODULE)
+@guest_test(kernels=(*SERIES, "newest-5"), each=EXACT, timeout=600, whole_kernel=True, **MODULE)
 def test_layout_with_kaslr(g, source):
     load(g)
     layout = Layout(g, source)

@@ -4,7 +4,7 @@
 import re
 
 from kmod import Kio, load
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import Answer
 
 SU = {"modules": ("su_devmem", "pagewalk")}
@@ -74,7 +74,7 @@ def assert_shut(m, pa):
         assert m("mmap", pa, PAGE, how) == "err EPERM"
 
 
-@guest_test(**SU)
+@guest_test(kernels=SERIES, **SU)
 def test_reads_of_ram_are_refused_then_served_then_refused(g):
     unload_su(g)
     m = Memio(g)

@@ -478,7 +478,7 @@ def test_command_by_other_sources(g, source):
 
 # Gates and bad input
 
-@guest_test(fresh=True, **ORIGINS)
+@guest_test(kernels=SOME, fresh=True, **ORIGINS)
 def test_only_who_may_look(g):
     load_origins(g)
     assert g.check(["stat", "-c", "%a %u", FILE]) == b"400 0\n"

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 
 from kmod import load, with_module
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import Answer, EVERY_STATE, Mkmaps, pagemap, prepare, vmas
 
 PRESENT, SWAPPED, FILE, SOFT_DIRTY = 1 << 63, 1 << 62, 1 << 61, 1 << 55
@@ -41,7 +41,7 @@ def rows_of(out):
     return rows
 
 
-@guest_test(timeout=600, **EVERY)
+@guest_test(kernels=SERIES, timeout=600, **EVERY)
 def test_pagemap_dump_shows_every_word(g):
     """All pages of a process with every state; the kernel may age or merge pages between the two reads of pagemap."""
     prepare(g)
@@ -124,7 +124,7 @@ def test_hidden_frames_are_said(g):
         assert rc == 3 and not out and err, (command, rc, out, err)
 
 
-@guest_test(each=("bpf", "pagemap"), timeout=600, **EVERY)
+@guest_test(kernels=SERIES, each=("bpf", "pagemap"), timeout=600, **EVERY)
 def test_va2pa(g, source):
     """One page of each range of each state: the physical address, or why there is none."""
     load(g)

@@ -100,7 +100,7 @@ def assert_given_back(g, before):
     raise AssertionError(f"not given back: {before >> 10} K were free, now {free_bytes(g) >> 10} K")
 
 
-@guest_test(mem=768, **ORIGINS)
+@guest_test(kernels=FEW, mem=768, **ORIGINS)
 def test_memory_is_bounded_and_given_back(g):
     load_origins(g)
     before = free_bytes(g)

@@ -13,7 +13,7 @@ import struct
 from kmod import ORIGINS, load_origins
 from memory import ADDRESS, HUGE, NX, PRESENT, USER, WRITE
 from ofuzz import ofuzz
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import pagewalk
 
 AD = 0x60
@@ -210,7 +210,7 @@ def lines(out, key):
     return [int(n) for n in re.search(rb"(?m)^.*\b" + key + rb" (.*)$", out)[1].split()]
 
 
-@guest_test(kernels=("5.10-4", "6.1-5", "6.12-4", "7.2-5"), timeout=600, **TWO)
+@guest_test(kernels=SERIES, timeout=600, **TWO)
 def test_two_processes_at_once_for_ten_seconds(g):
     load_origins(g)
     both = [g.spawn(["vmtables", "own", "10"]) for _ in range(2)]
@@ -224,7 +224,7 @@ def test_two_processes_at_once_for_ten_seconds(g):
     print(f"     {g.name}: {reads[0]} and {reads[1]} tables", flush=True)
 
 
-@guest_test(kernels=("5.10-4", "6.1-5", "6.12-4", "7.2-5"), timeout=600, **TWO)
+@guest_test(kernels=("5.10-4", "6.12-4"), timeout=600, **TWO)
 def test_shared_files_never_mix_two_selections(g):
     load_origins(g)
     p, q = Hold(g), Hold(g)
@@ -237,7 +237,7 @@ def test_shared_files_never_mix_two_selections(g):
     print(f"     {g.name}: {sum(reads)} reads", flush=True)
 
 
-@guest_test(kernels=("5.10-4", "6.1-5", "6.12-4", "7.2-5"), timeout=600, **TWO)
+@guest_test(kernels=("6.1-5", "7.2-5"), timeout=600, **TWO)
 def test_processes_that_exit_meanwhile(g):
     load_origins(g)
     rc, out, err = g.run(["vmtables", "chase", "10"], 200)

@@ -5,7 +5,7 @@ signal and its code follow from the entry and the VMA, by the rules of the kerne
 
 import re
 
-from testing import guest_test, host_test
+from testing import SERIES, guest_test, host_test
 from local import Host, exact_sources
 from test_states import Kernel, Table
 from tool import EVERY_STATE, Mkmaps, ONE_GIB, SOURCES, pagewalk, prepare, vmas
@@ -94,7 +94,7 @@ def test_cpu_agrees(g, source):
     all_states(g, source)
 
 
-@guest_test(timeout=600, **ONE_GIB)
+@guest_test(kernels=SERIES, timeout=600, **ONE_GIB)
 def test_cpu_agrees_on_1g(g):
     judge_all(g, Mkmaps(g, "--only", "hugetlb-1g"), "bpf")
 

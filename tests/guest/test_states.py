@@ -9,7 +9,7 @@ from bisect import bisect_left
 
 from local import Host, exact_sources
 from memory import ADDRESS, PRESENT as P
-from testing import guest_test, host_test
+from testing import SERIES, guest_test, host_test
 from tool import EVERY_STATE, HELPERS, Mkmaps, ONE_GIB, SOURCES, number, pagemap, pagewalk, prepare, vmas
 
 HUGE_VMA = 1 << 30  # of a larger VMA only the pages around what is mapped are compared, and the sum
@@ -260,7 +260,7 @@ def test_pfnmap_agrees_with_raw_tables(g, source):
     check_pfnmap(g, source)
 
 
-@guest_test(each=SOURCES, timeout=600, **ONE_GIB)
+@guest_test(kernels=SERIES, each=SOURCES, timeout=600, **ONE_GIB)
 def test_pages_of_1g(g, source):
     m = Mkmaps(g, "--only", "hugetlb-1g")
     assert m.states == ["hugetlb-1g"], m.absent

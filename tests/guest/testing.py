@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 KERNELS = ("5.10-4", "6.1-4", "6.1-5", "6.12-4", "6.12-5", "7.2-4", "7.2-5", "newest-5")
+# Each series once and both numbers of levels: for what does not depend on which of them go together.
+SERIES = ("5.10-4", "6.1-5", "6.12-4", "7.2-5")
 
 
 @dataclass(frozen=True)
