@@ -21,6 +21,10 @@ _pagewalk_options() {
 		echo '--all --cgroup --sort --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
 			-a -s -j -o -b -n -h'
 		;;
+	rmap)
+		echo '--user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
+			-u -k -s -j -o -b -n -h'
+		;;
 	snapshot)
 		echo '--all --cgroup --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help
 			-a -o -u -k -s -j -b -h'
@@ -64,6 +68,7 @@ _pagewalk_columns() {
 	translate | vtop) echo 'va pa size perm verdict name' ;;
 	dump) echo 'range size perm pages accessed dirty phys name va end kind level pagesize pa bits vma path' ;;
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
+	rmap) echo 'frames maps target va page perm name level slot kernel flags' ;;
 	diff) echo 'range size change pages pieces before after name va end pa-before pa-after path' ;;
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
@@ -107,7 +112,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas snapshot diff decode mem kalloc alloc layout
+		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas rmap snapshot diff decode mem kalloc alloc layout
 			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi
@@ -154,7 +159,7 @@ _pagewalk() {
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
 		diff) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur"; compgen -f -- "$cur") ;;
-		translate | vtop | dump | vmas | snapshot | pagetables | cpu | va2pa | pagemap_dump)
+		translate | vtop | dump | vmas | rmap | snapshot | pagetables | cpu | va2pa | pagemap_dump)
 			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
 			;;
 		esac

@@ -25,4 +25,19 @@ PW_API int pw_live_summary(struct pw_live_summary *out);
  */
 PW_API int pw_live_mark_pfnmap(struct pw_space *space, struct pw_error *err);
 
+/* What the kernel says of each frame, by /proc/kpagecount and /proc/kpageflags; root's files. */
+struct pw_kpages {
+	int count_fd, flags_fd;
+};
+
+/* -EACCES: not permitted. Then, and when closed, reading gives nothing. */
+PW_API int pw_kpages_open(struct pw_kpages *k, struct pw_error *err);
+PW_API void pw_kpages_close(struct pw_kpages *k);
+
+/* Of n frames from pfn on: how often each is mapped by user halves, and its flags. Returns of how many the kernel told. */
+PW_API size_t pw_kpages_read(const struct pw_kpages *k, uint64_t pfn, size_t n, uint64_t *counts, uint64_t *flags);
+
+/* "anon", "thp"; NULL: there is no such flag. */
+PW_API const char *pw_kpage_flag(unsigned bit);
+
 #endif

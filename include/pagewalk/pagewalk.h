@@ -11,6 +11,7 @@
 #include <pagewalk/joins.h>
 #include <pagewalk/live.h>
 #include <pagewalk/mem.h>
+#include <pagewalk/rmap.h>
 #include <pagewalk/runs.h>
 #include <pagewalk/snapshot.h>
 #include <pagewalk/source.h>

@@ -3,6 +3,7 @@
 #include "bits.h"
 #include "entry.h"
 #include "json_origin.h"
+#include "json_rmap.h"
 #include "json_snapshot.h"
 
 static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
@@ -575,6 +576,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		kalloc(r, e->kalloc);
 	if (e->alloc)
 		pw_json_alloc(r, e->alloc);
+	if (e->rmap)
+		pw_json_rmap(r, e->rmap);
 	if (r->view == PW_VIEW_REGIONS)
 		pw_json_layout(r);
 	for (unsigned i = 0; i < PW_NLEVELS; i++)
@@ -631,5 +634,9 @@ const struct pw_render_ops pw_render_json = {
 	.diff_unknown = pw_json_diff_unknown,
 	.diff_sums = pw_json_diff_sums,
 	.snapshot = pw_json_snapshot,
+	.reach = pw_json_reach,
+	.frame = pw_json_frame,
+	.same = pw_json_same,
+	.again = pw_json_again,
 	.end = end,
 };

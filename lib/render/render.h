@@ -17,19 +17,22 @@
 #include "column.h"
 #include "out.h"
 
+struct pw_rmap_widths;
+
 /* What a command does, and with what: the first record. */
 struct pw_rec_head {
 	const char *command;
-	const struct pw_target *target; /* NULL: offline, or by */
-	const char *by;                 /* a source that is no target's: "/dev/mem" */
-	const struct pw_mmu *mmu;       /* of an offline command */
-	const struct pw_space *space;   /* NULL: not about one address space */
-	const char *name;               /* of the space in records: "4242", "kernel", "root:0x1000" */
-	const char *what;               /* "user half"; NULL: nothing to add */
-	const char *filter;             /* by which entries were chosen; NULL: all */
-	struct pw_range va;             /* that is shown */
-	const struct pw_range *read;    /* what of va is really looked at; NULL: all of it */
-	const struct pw_joins *joins;   /* NULL: not the running system */
+	const struct pw_target *target;      /* NULL: offline, or by */
+	const char *by;                      /* a source that is no target's: "/dev/mem" */
+	const struct pw_mmu *mmu;            /* of an offline command */
+	const struct pw_space *space;        /* NULL: not about one address space */
+	const char *name;                    /* of the space in records: "4242", "kernel", "root:0x1000" */
+	const char *what;                    /* "user half"; NULL: nothing to add */
+	const char *filter;                  /* by which entries were chosen; NULL: all */
+	struct pw_range va;                  /* that is shown */
+	const struct pw_range *read;         /* what of va is really looked at; NULL: all of it */
+	const struct pw_joins *joins;        /* NULL: not the running system */
+	const struct pw_rmap_widths *widths; /* of rmap's text */
 };
 
 /* Of an answer from a target. */
@@ -135,6 +138,8 @@ struct pw_rec_alloc {
 	int pid; /* that stays alive; 0: none */
 };
 
+struct pw_rec_rmap;
+
 /* What the sums are of: all there is, one space of several, or, at the end, these together. */
 enum pw_end_of { PW_END_ALL, PW_END_SPACE, PW_END_STREAM };
 
@@ -150,6 +155,7 @@ struct pw_rec_end {
 	uint64_t area_bytes;
 	const struct pw_rec_kalloc *kalloc; /* kalloc: what the pages are together */
 	const struct pw_rec_alloc *alloc;   /* alloc: the same */
+	const struct pw_rec_rmap *rmap;     /* rmap: the same of frames */
 	bool hidden;                        /* frame numbers were asked for and not given */
 	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
 	bool has_walk;                      /* walk is filled in */
@@ -180,6 +186,58 @@ struct pw_rec_lone {
 struct pw_rec_snapshot {
 	const char *file;
 	struct pw_snapshot_sums sums;
+};
+
+/* rmap: frames that follow one another and of which the same is to be said. */
+struct pw_rec_frame {
+	struct pw_frame first;
+	uint64_t frames;
+	bool has_count; /* the next ones are known */
+	uint64_t count, flags;
+	const char *why; /* it is not what was found; NULL: it is, or nobody knows */
+};
+
+/* rmap: what reaches frames that follow one another. */
+struct pw_rec_reach {
+	const struct pw_rec_frame *frame; /* text: these frames; NULL: that is told later */
+	bool first;                       /* of those that do */
+	const char *target, *title;       /* "4242", "4242 (dbtest)" */
+	const char *name;                 /* of the VMA or region; NULL: in none */
+	uint64_t pa, frames, va;          /* of the first one */
+	bool is_table; /* it is a page of a page table, for va to last, and what follows is not filled in but level */
+	bool is_root, user_root;
+	uint64_t last;
+	enum pw_level level;
+	uint64_t size;  /* of the page */
+	uint64_t pages; /* that follow one another and are all the same frame */
+	enum pw_kind kind;
+	uint8_t perm;
+	uint64_t slot_pa;
+};
+
+/* rmap: a process that was not looked at, as it has the same memory as another one. */
+struct pw_rec_same {
+	const char *target, *title, *as;
+};
+
+/* rmap: tables that are there once more. */
+struct pw_rec_again {
+	const char *target, *title;
+	uint64_t va, last, alias_va;
+};
+
+/* rmap: all frames. */
+struct pw_rec_rmap {
+	uint64_t frames, reached;
+	uint64_t user, kernel, tables; /* as in struct pw_frame, of all frames */
+	uint64_t spaces;               /* that were looked at */
+	uint64_t ended;                /* of these, processes that ended meanwhile */
+	uint64_t left_out;             /* text: so many more pages or tables were found than it can show */
+};
+
+/* rmap, as text: how wide the columns are. */
+struct pw_rmap_widths {
+	uint8_t frames, target, va;
 };
 
 struct pw_render;
@@ -214,6 +272,10 @@ struct pw_render_ops {
 	void (*diff_unknown)(struct pw_render *r, const struct pw_diff_unknown *u);
 	void (*diff_sums)(struct pw_render *r, const struct pw_diff_sums *s);
 	void (*snapshot)(struct pw_render *r, const struct pw_rec_snapshot *s);
+	void (*reach)(struct pw_render *r, const struct pw_rec_reach *rec);
+	void (*frame)(struct pw_render *r, const struct pw_rec_frame *f);
+	void (*same)(struct pw_render *r, const struct pw_rec_same *s);
+	void (*again)(struct pw_render *r, const struct pw_rec_again *a);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
@@ -240,6 +302,7 @@ enum pw_view {
 	PW_VIEW_REGIONS,
 	PW_VIEW_PLACES,
 	PW_VIEW_DIFF,
+	PW_VIEW_RMAP,
 	PW_VIEW_ALLOC,   /* "VA=0x... -> PA=0x..." */
 	PW_VIEW_ADDRESS, /* the physical address and nothing else */
 	PW_VIEW_PAGEMAP, /* one word of /proc/PID/pagemap a line */

@@ -28,6 +28,7 @@ static const struct {
 	VIEW(PW_VIEW_PLACES, place),
 	VIEW(PW_VIEW_DIFF, diff),
 	VIEW(PW_VIEW_FACTS, fact),
+	VIEW(PW_VIEW_RMAP, rmap),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -405,6 +406,8 @@ static void begin(struct pw_render *r)
 		out_title(r);
 	if (r->head.mmu && !r->noheadings)
 		out_offline_title(r);
+	if (r->view == PW_VIEW_RMAP)
+		pw_text_rmap_begin(r);
 	if (streams(r->view)) {
 		pw_text_stream_widths(r);
 		pw_row_head(r);
@@ -584,6 +587,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		vmas_line(r, e);
 	else if (e->kalloc)
 		kalloc_line(r, e->kalloc);
+	else if (e->rmap)
+		pw_text_rmap_end(r, e);
 	else if (e->alloc)
 		pw_text_alloc_end(r, e->alloc);
 	else if (r->view == PW_VIEW_PAGEMAP || r->view == PW_VIEW_ADDRESS)
@@ -694,5 +699,9 @@ const struct pw_render_ops pw_render_text = {
 	.diff_unknown = pw_text_diff_unknown,
 	.diff_sums = pw_text_diff_sums,
 	.snapshot = pw_text_snapshot,
+	.reach = pw_text_reach,
+	.frame = pw_text_frame,
+	.same = pw_text_same,
+	.again = pw_text_again,
 	.end = end,
 };

@@ -9,10 +9,11 @@
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
 	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_diff_columns[],
-	pw_fact_columns[];
+	pw_fact_columns[], pw_rmap_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
-	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_diff_ncolumns, pw_fact_ncolumns;
+	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_diff_ncolumns, pw_fact_ncolumns,
+	pw_rmap_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -38,6 +39,10 @@ void pw_text_diff_unknown(struct pw_render *r, const struct pw_diff_unknown *u);
 void pw_text_diff_sums(struct pw_render *r, const struct pw_diff_sums *s);
 void pw_text_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s);
 void pw_text_page(struct pw_render *r, const struct pw_rec_page *p);
+void pw_text_reach(struct pw_render *r, const struct pw_rec_reach *rec);
+void pw_text_frame(struct pw_render *r, const struct pw_rec_frame *f);
+void pw_text_same(struct pw_render *r, const struct pw_rec_same *s);
+void pw_text_again(struct pw_render *r, const struct pw_rec_again *a);
 
 /* "bpf, validated", or "snapshot of bpf, validated, 2026-11-26 02:20:11 UTC" */
 void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c);
@@ -48,6 +53,9 @@ void pw_text_address(struct pw_render *r, const struct pw_translation *t);
 /* pagemap_dump: its heading, and a line for each word that is not empty. */
 void pw_text_pagemap_head(struct pw_render *r);
 void pw_text_pagemap(struct pw_render *r, const struct pw_span *span);
+/* Widths of rmap's columns; its last line. */
+void pw_text_rmap_begin(struct pw_render *r);
+void pw_text_rmap_end(struct pw_render *r, const struct pw_rec_end *e);
 /* The last lines of layout and alloc. */
 void pw_text_layout_end(struct pw_render *r, const struct pw_rec_end *e);
 void pw_text_alloc_end(struct pw_render *r, const struct pw_rec_alloc *a);

@@ -23,7 +23,7 @@ def read_cases(path):
             line = line.strip()
             if not line or line.startswith("#"):
                 continue
-            m = re.fullmatch(r"([\w-]+)(?: < ([^:]*))?:(.*)", line)
+            m = re.fullmatch(r"([\w-]+)(?: < (.*?))?:(| .*)", line)
             if not m:
                 sys.exit(f"{path}:{number}: not a case: {line}")
             name, stdin, args = m.groups()
