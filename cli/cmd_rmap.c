@@ -23,11 +23,11 @@ struct rmap {
 	char target[64];        /* the space that is looked at */
 	struct pw_rec_rmap sums;
 	struct pw_rec_end end;
-	uint64_t lost;          /* processes that could not be looked at, */
-	struct pw_error why;    /* and why the last of them not */
+	uint64_t lost;       /* processes that could not be looked at, */
+	struct pw_error why; /* and why the last of them not */
 	struct same {
 		char target[64], title[64], as[64];
-	} *same;
+	} * same;
 	size_t nsame, rsame;
 	struct again {
 		char title[64];
@@ -324,6 +324,7 @@ static int look_at_process(struct rmap *m, const struct pw_process *p)
 		m->why = m->s->err;
 		return 0;
 	}
+	session_lacks(m->s, &space);
 	snprintf(root, sizeof(root), "root:0x%" PRIx64, p->root);
 	if (m->s->args->user && !m->s->args->kernel)
 		keep_half(&space, PW_HALF_USER);
@@ -345,9 +346,13 @@ static int look_at_processes(struct rmap *m)
 	size_t n;
 	int rc = pw_target_processes(m->s->target, !live, &list, &n, &m->s->err);
 
-	if (rc)
+	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < n && !rc; i++) {
+	if (rc) {
+		complain("%s", m->s->err.text);
+		m->s->lacking = true;
+	}
+	for (size_t i = rc = 0; i < n && !rc; i++) {
 		progress_show(&progress, i, n);
 		if (!list[i].kthread && (list[i].pid || list[i].root != PW_PA_NONE))
 			rc = look_at_process(m, &list[i]);
@@ -377,7 +382,21 @@ static int look(struct rmap *m)
 
 /* ---- frame by frame ---- */
 
-static void ask_kernel(struct rmap *m, struct pw_rec_frame *f)
+/* From frame i on, how many follow one another. */
+static size_t stretch(struct rmap *m, size_t i, uint64_t pa)
+{
+	size_t n = pw_rmap_nframes(m->r) - i, k = 1;
+	struct pw_frame f;
+
+	for (; k < n && k < KPAGES; k++) {
+		pw_rmap_frame(m->r, i + k, &f);
+		if (f.pa != pa + k * 4096)
+			break;
+	}
+	return k;
+}
+
+static void ask_kernel(struct rmap *m, size_t i, struct pw_rec_frame *f)
 {
 	uint64_t pfn = f->first.pa / 4096;
 
@@ -385,7 +404,7 @@ static void ask_kernel(struct rmap *m, struct pw_rec_frame *f)
 		return;
 	if (pfn < m->kfirst || pfn - m->kfirst >= m->nkpages) {
 		m->kfirst = pfn;
-		m->nkpages = pw_kpages_read(&m->kpages, pfn, KPAGES, m->count, m->flags);
+		m->nkpages = pw_kpages_read(&m->kpages, pfn, stretch(m, i, f->first.pa), m->count, m->flags);
 	}
 	if (!m->nkpages)
 		return;
@@ -401,7 +420,7 @@ static void frame(void *ctx, size_t i, struct pw_rec_frame *out)
 
 	*out = (struct pw_rec_frame){ .frames = 1 };
 	pw_rmap_frame(m->r, i, &out->first);
-	ask_kernel(m, out);
+	ask_kernel(m, i, out);
 }
 
 static void sum_up(struct rmap *m)
@@ -467,8 +486,8 @@ static void finish(struct rmap *m)
 	tell_frames(m);
 	pw_kpages_close(&m->kpages);
 	m->end.has_walk = true;
-	m->end.complete = !m->lost;
 	m->end.hidden = pw_rmap_hidden(m->r);
+	m->end.complete = !m->lost && !m->end.hidden;
 	m->end.rmap = &m->sums;
 	session_end(s, &m->end);
 	if (m->lost)

@@ -13,7 +13,7 @@ struct pw_frames {
 	struct pw_range *v; /* of frame numbers; in order and disjoint when ready */
 	size_t n, room;
 	bool ready;
-	uint32_t *first; /* by range: the index of its first frame */
+	uint32_t *first;  /* by range: the index of its first frame */
 	uint64_t nframes; /* until it is ready, the same one can count more than once */
 	uint64_t *bits;
 	unsigned shift; /* 64 less the number of bits of an index of bits[] */

@@ -63,11 +63,11 @@ struct pass {
 	const struct pw_space *whole;
 	const struct pw_rmap_visitor *visitor;
 	void *ctx;
-	uint64_t special; /* attrs that say so */
+	uint64_t special;           /* attrs that say so */
 	uint64_t below[PW_NLEVELS]; /* what was found below the last entry that was followed, by its depth */
 	enum pw_level level;        /* that fmt is for; PW_NLEVELS: none */
 	struct pw_leaf_format fmt;
-	bool plain; /* fmt gives the frames of 4K pages by themselves */
+	bool plain;                 /* fmt gives the frames of 4K pages by themselves */
 	struct pw_rmap_again again; /* that goes on; space NULL: none */
 	uint64_t unit;              /* bytes of one of the tables in it, less one */
 };
@@ -93,7 +93,8 @@ void pw_rmap_free(struct pw_rmap *r)
 static int too_many(int rc, struct pw_error *err)
 {
 	if (rc == -E2BIG)
-		return pw_error_set(err, rc, "these are more than %" PRIu64 " frames (%" PRIu64 "G): ask for fewer at once",
+		return pw_error_set(err, rc,
+				    "these are more than %" PRIu64 " frames (%" PRIu64 "G): ask for fewer at once",
 				    PW_RMAP_MAX_FRAMES, PW_RMAP_MAX_FRAMES * PAGE >> 30);
 	return rc ? pw_error_set(err, rc, "out of memory") : 0;
 }
@@ -247,8 +248,7 @@ static void more(uint32_t *n)
 static void count_mapping(struct pass *p, const struct pw_mapping *m, size_t index, bool special)
 {
 	bool user = m->piece->mmu.half == PW_HALF_USER;
-	bool shared = user && m->level == PW_PMD &&
-		      seen_elsewhere(p->r, m->slot_pa, m->va - (m->pa & (m->size - 1)));
+	bool shared = user && m->level == PW_PMD && seen_elsewhere(p->r, m->slot_pa, m->va - (m->pa & (m->size - 1)));
 
 	for (uint64_t i = 0; i < m->frames; i++) {
 		struct tally *t = &p->r->tally[index + i];
@@ -411,7 +411,9 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 
 	if (hole->slot_pa == PW_PA_NONE)
 		return 0;
-	/* A table that cannot be read is one, too. */
+	/* A table that cannot be read is one, too; of what the rest of an image contradicts, nobody knows. */
+	if (hole->reason == PW_HOLE_INCONSISTENT)
+		return 0;
 	rc = table_below(p, hole->depth, hole->raw, hole->va, hole->slot_pa);
 	if (rc || hole->reason != PW_HOLE_ALIAS || !p->below[hole->depth])
 		return rc;

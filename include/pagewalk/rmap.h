@@ -56,8 +56,9 @@ struct pw_rmap_visitor {
 /* What was found of one frame, of all spaces so far. */
 struct pw_frame {
 	uint64_t pa;
-	uint32_t user;   /* entries of user halves that map it */
-	uint32_t shared; /* of these, entries that another one of them was found by already: a table that two spaces have */
+	uint32_t user; /* entries of user halves that map it */
+	uint32_t
+		shared; /* of these, entries that another one of them was found by already: a table that two spaces have */
 	uint32_t kernel; /* entries of the kernel's half */
 	uint32_t tables; /* times that it was found to be a page table's page */
 	bool special;    /* a user half maps it as a mere frame number (VM_PFNMAP): the kernel does not count that */

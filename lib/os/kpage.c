@@ -66,10 +66,10 @@ size_t pw_kpages_read(const struct pw_kpages *k, uint64_t pfn, size_t n, uint64_
 const char *pw_kpage_flag(unsigned bit)
 {
 	static const char *const names[] = {
-		"locked", "error",    "referenced", "uptodate",  "dirty",  "lru",  "active", "slab",      "writeback",
-		"reclaim", "buddy",   "mmap",       "anon",      "swapcache", "swapbacked", "compound-head", "compound-tail",
-		"huge",   "unevictable", "hwpoison", "nopage",   "ksm",    "thp",  "offline", "zero-page", "idle",
-		"pgtable",
+		"locked",     "error",         "referenced",    "uptodate",  "dirty",       "lru",      "active",
+		"slab",       "writeback",     "reclaim",       "buddy",     "mmap",        "anon",     "swapcache",
+		"swapbacked", "compound-head", "compound-tail", "huge",      "unevictable", "hwpoison", "nopage",
+		"ksm",        "thp",           "offline",       "zero-page", "idle",        "pgtable",
 	};
 
 	return bit < sizeof(names) / sizeof(names[0]) ? names[bit] : NULL;

@@ -269,6 +269,11 @@ void pw_text_rmap_end(struct pw_render *r, const struct pw_rec_end *e)
 		pw_out_dec(r->out, e->walk.unreadable);
 		pw_out_str(r->out, " unreadable");
 	}
+	if (e->walk.inconsistent) {
+		pw_out_str(r->out, "; ");
+		pw_out_dec(r->out, e->walk.inconsistent);
+		pw_out_str(r->out, " inconsistent");
+	}
 	if (m->ended) {
 		pw_out_str(r->out, "; ");
 		number(r, m->ended, " process ended meanwhile", " processes ended meanwhile");

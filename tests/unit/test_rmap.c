@@ -160,7 +160,10 @@ static const char sizes[] = MMU "page 1000\n0 = 2067\n"
 static void test_pages_of_all_sizes_are_found(void **state)
 {
 	static const struct pw_range pa[] = {
-		{ 0x12345000, 0x12345fff }, { 0x40203000, 0x40204fff }, { 0x403ff000, 0x40400fff }, { 0x80123000, 0x80123000 },
+		{ 0x12345000, 0x12345fff },
+		{ 0x40203000, 0x40204fff },
+		{ 0x403ff000, 0x40400fff },
+		{ 0x80123000, 0x80123000 },
 	};
 	struct machine *m = machine_new(sizes);
 	struct pw_rmap *r = rmap_of(pa, 4);
@@ -272,8 +275,9 @@ static void test_user_roots_have_a_kernel_half(void **state)
 static void test_repeated_kernel_tables_are_told_once(void **state)
 {
 	static const struct pw_range pa = { 0x12345000, 0x12345fff };
-	struct machine *m = machine_new(MMU "page 1000\n256-257 = 6067\n"
-					    "page 6000\n0-511 = 7067\npage 7000\n0-511 = 8067\npage 8000\n3 = 12345063\n");
+	struct machine *m =
+		machine_new(MMU "page 1000\n256-257 = 6067\n"
+				"page 6000\n0-511 = 7067\npage 7000\n0-511 = 8067\npage 8000\n3 = 12345063\n");
 	struct pw_rmap *r = rmap_of(&pa, 1);
 	struct story s = { 0 };
 	size_t lines = 0;
@@ -292,7 +296,7 @@ static void test_repeated_kernel_tables_are_told_once(void **state)
 static void test_self_map_ends(void **state)
 {
 	static const struct pw_range pa = { 0x1000, 0x1fff };
-	struct machine *m = machine_new(MMU "ram 0-ffff\npage 1000\n0-511 = 1067\n");
+	struct machine *m = machine_new(MMU "ram 0-ffff\npage 1000\n0-49 = 1067\n");
 	struct pw_rmap *r = rmap_of(&pa, 1);
 	static const struct pw_rmap_visitor nobody;
 	struct pw_walk_stats stats = { 0 };
