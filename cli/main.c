@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
 	&cmd_translate,
 	&cmd_dump,
 	&cmd_vmas,
+	&cmd_stats,
 	&cmd_snapshot,
 	&cmd_diff,
 	&cmd_decode,

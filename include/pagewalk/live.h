@@ -25,4 +25,10 @@ PW_API int pw_live_summary(struct pw_live_summary *out);
  */
 PW_API int pw_live_mark_pfnmap(struct pw_space *space, struct pw_error *err);
 
+/*
+ * Sets areas.v[].no_thp of a process's space: by VmFlags (nh: MADV_NOHUGEPAGE; no hg, MADV_HUGEPAGE, where the system wants that), by
+ * prctl(PR_SET_THP_DISABLE) and by /sys/kernel/mm/transparent_hugepage/enabled. Costs what pw_live_mark_pfnmap() does.
+ */
+PW_API int pw_live_mark_no_thp(struct pw_space *space, struct pw_error *err);
+
 #endif
