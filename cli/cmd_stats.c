@@ -33,8 +33,7 @@ static const struct pw_joins *joins_of(const struct session *s)
 /* A negative errno, or a status after a complaint. */
 static int count(struct session *s, struct pw_space *space, struct pw_stats *out)
 {
-	const struct pw_stats_opts opts = {
-		.size = sizeof(opts), .joins = joins_of(s), .pages = s->args->pages };
+	const struct pw_stats_opts opts = { .size = sizeof(opts), .joins = joins_of(s), .pages = s->args->pages };
 	int rc;
 
 	session_half(s, space);
@@ -45,8 +44,11 @@ static int count(struct session *s, struct pw_space *space, struct pw_stats *out
 	}
 	s->err.text[0] = 0;
 	rc = pw_stats(space, &opts, out, &s->err);
-	if (!rc || !s->err.text[0])
-		return rc;
+	if (rc && !s->err.text[0])
+		return pw_error_set(&s->err, rc, "%s: %s", space->title,
+				    rc == -ESRCH ? "the process is gone" : strerror(-rc));
+	if (!rc)
+		return 0;
 	complain("%s", s->err.text);
 	return STATUS_FAILED;
 }
@@ -232,11 +234,11 @@ static int by_mapped(const void *a, const void *b)
 	return largest_first(mapped(a), mapped(b), a, b);
 }
 
-#define BY(field)                                                                                  \
-	static int by_##field(const void *a, const void *b)                                        \
-	{                                                                                          \
-		return largest_first(((const struct pw_rec_stats_row *)a)->field,                  \
-				     ((const struct pw_rec_stats_row *)b)->field, a, b);           \
+#define BY(field)                                                                        \
+	static int by_##field(const void *a, const void *b)                              \
+	{                                                                                \
+		return largest_first(((const struct pw_rec_stats_row *)a)->field,        \
+				     ((const struct pw_rec_stats_row *)b)->field, a, b); \
 	}
 
 BY(swapped)
@@ -496,8 +498,10 @@ const struct command cmd_stats = {
 	.name = "stats",
 	.args = "TARGET... | --all | --cgroup PATH",
 	.summary = "tables, page sizes, flags, contiguity, TLB entries, huge pages, in numbers",
-	.about = "Of one TARGET, or each of several, everything; with --all or --cgroup a line a process, and their sum.\n"
-		 "--watch shows what changes, the Accessed and Dirty bits among it; it never clears any. Its lines have\n"
+	.about = "Of one TARGET, or each of several, everything; with --all or --cgroup a line a process, and their "
+		 "sum.\n"
+		 "--watch shows what changes, the Accessed and Dirty bits among it; it never clears any. Its lines "
+		 "have\n"
 		 "columns of their own: an unknown name in --columns lists them.\n",
 	.examples = "  sudo pagewalk stats 4242\n"
 		    "  sudo pagewalk stats --all --sort tables\n"

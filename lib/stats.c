@@ -382,8 +382,8 @@ static void finish(struct stats *st)
 		close_table(st, d);
 	pw_extents_end_phys(&st->extents);
 	pw_extents_end_alike(&st->extents);
-	out->kernel_table_bytes += (out->counts.tables[PW_PTE] + out->counts.tables[PW_PMD] + out->counts.tables[PW_PUD]) *
-				   4096;
+	out->kernel_table_bytes +=
+		(out->counts.tables[PW_PTE] + out->counts.tables[PW_PMD] + out->counts.tables[PW_PUD]) * 4096;
 	if (!out->leaf_only)
 		finish_thp(st);
 }
@@ -426,13 +426,16 @@ static int walk(struct stats *st, const struct pw_stats_opts *opts)
 
 int pw_stats(const struct pw_space *space, const struct pw_stats_opts *opts, struct pw_stats *out, struct pw_error *err)
 {
+	struct stats *st;
 	struct pw_stats own = {
 		.counts = { .mmu = &space->piece[0].mmu, .depth = space->piece[0].mmu.mode->depth },
 		.leaf_only = !(space->source->ops->caps & PW_CAP_TABLES),
 	};
-	struct stats *st = calloc(1, sizeof(*st));
 	int rc;
 
+	if (!space->npieces)
+		return pw_error_set(err, -EINVAL, "%s: there is nothing of it to look at", space->title);
+	st = calloc(1, sizeof(*st));
 	if (!st)
 		return -ENOMEM;
 	st->space = space;

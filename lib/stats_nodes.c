@@ -58,8 +58,7 @@ int pw_node_map_init(struct pw_node_map *map, const struct pw_joins *joins, stru
 		size_t at = place_of(out, joins->node[i].node);
 
 		if (at != SIZE_MAX)
-			map->v[map->n++] =
-				(struct pw_node_map_part){ joins->node[i].lo, joins->node[i].last, at };
+			map->v[map->n++] = (struct pw_node_map_part){ joins->node[i].lo, joins->node[i].last, at };
 	}
 	make_disjoint(map);
 	return 0;

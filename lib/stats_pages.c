@@ -18,13 +18,13 @@
 #define WORDS    4096  /* frames a read */
 #define GAP      16    /* frames */
 
-#define KPF_ANON     (UINT64_C(1) << 12)
-#define KPF_HUGE     (UINT64_C(1) << 17)
-#define KPF_NOPAGE   (UINT64_C(1) << 20)
-#define KPF_KSM      (UINT64_C(1) << 21)
-#define KPF_THP      (UINT64_C(1) << 22)
-#define KPF_ZERO     (UINT64_C(1) << 24)
-#define MOST_FRAMES  (UINT64_C(1) << 40) /* 52 bits of address */
+#define KPF_ANON    (UINT64_C(1) << 12)
+#define KPF_HUGE    (UINT64_C(1) << 17)
+#define KPF_NOPAGE  (UINT64_C(1) << 20)
+#define KPF_KSM     (UINT64_C(1) << 21)
+#define KPF_THP     (UINT64_C(1) << 22)
+#define KPF_ZERO    (UINT64_C(1) << 24)
+#define MOST_FRAMES (UINT64_C(1) << 40) /* 52 bits of address */
 
 struct frames {
 	uint64_t first, n;

@@ -10,7 +10,7 @@ struct pw_node_map {
 	struct pw_node_map_part {
 		uint64_t lo, last;
 		size_t at; /* in out->node */
-	} *v;
+	} * v;
 	size_t n;
 };
 

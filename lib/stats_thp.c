@@ -4,15 +4,20 @@
 
 #include "stats_parts.h"
 
-#define HUGE_SIZE (UINT64_C(1) << 21)
+#define HUGE_SIZE  (UINT64_C(1) << 21)
 #define HUGE_PAGES 512u
 
 const char *pw_thp_cause_name(enum pw_thp_cause cause)
 {
 	static const char *const names[] = {
-		[PW_THP_MISALIGNED] = "misaligned", [PW_THP_DISABLED] = "disabled", [PW_THP_SWAPPED] = "swapped",
-		[PW_THP_PROTNONE] = "protnone",     [PW_THP_HOLES] = "holes",       [PW_THP_MIXED] = "mixed",
-		[PW_THP_COPY] = "copy",             [PW_THP_SPLIT] = "split",
+		[PW_THP_MISALIGNED] = "misaligned",
+		[PW_THP_DISABLED] = "disabled",
+		[PW_THP_SWAPPED] = "swapped",
+		[PW_THP_PROTNONE] = "protnone",
+		[PW_THP_HOLES] = "holes",
+		[PW_THP_MIXED] = "mixed",
+		[PW_THP_COPY] = "copy",
+		[PW_THP_SPLIT] = "split",
 	};
 
 	return (unsigned)cause < PW_THP_NCAUSES ? names[cause] : "?";

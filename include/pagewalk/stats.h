@@ -18,8 +18,8 @@ struct pw_counts {
 	const struct pw_mmu *mmu; /* of either half: only its mode and the names of its flags count */
 	unsigned depth;           /* levels from the root that were looked at */
 	uint64_t tables[PW_NLEVELS];
-	uint64_t entries[PW_NLEVELS][PW_SOFT + 1];  /* by enum pw_kind; those that are empty are not counted */
-	uint64_t flags[PW_MAX_ATTRS][PW_NLEVELS];   /* by mmu->arch->attrs */
+	uint64_t entries[PW_NLEVELS][PW_SOFT + 1]; /* by enum pw_kind; those that are empty are not counted */
+	uint64_t flags[PW_MAX_ATTRS][PW_NLEVELS];  /* by mmu->arch->attrs */
 };
 
 /* Counts n entries like that one. */
@@ -121,7 +121,8 @@ struct pw_stats {
 	struct pw_counts counts;
 	bool leaf_only; /* no tables: page sizes, tables, TLB and huge pages are not known, all is in bytes[PW_PTE] */
 	bool hidden;    /* frames were: contiguity and nodes are not known */
-	uint64_t slots[PW_NLEVELS]; /* entries that the tables of a level have room for, of the half that was looked at */
+	uint64_t slots
+		[PW_NLEVELS]; /* entries that the tables of a level have room for, of the half that was looked at */
 	uint64_t empty[PW_NLEVELS], single[PW_NLEVELS], full[PW_NLEVELS]; /* tables with no entry, one, all */
 	uint64_t table_bytes;
 	uint64_t bytes[PW_NLEVELS]; /* mapped, by the level of the leaf; those with reserved bits are not */
@@ -149,8 +150,8 @@ struct pw_stats {
 struct pw_stats_opts {
 	size_t size;                  /* sizeof(struct pw_stats_opts) */
 	const struct pw_joins *joins; /* NULL: nodes are not known */
-	bool pages;                   /* asks /proc/kpageflags and kpagecount: 40 ns a page; the running system's only */
-	uint64_t budget;              /* as pw_walk_opts has it */
+	bool pages;      /* asks /proc/kpageflags and kpagecount: 40 ns a page; the running system's only */
+	uint64_t budget; /* as pw_walk_opts has it */
 };
 
 /*

@@ -21,7 +21,7 @@ static void head(struct pw_render *r, const char *const headings[], size_t n)
 	pw_text_end_row(r);
 }
 
-#define HEAD(r, ...)                                                                              \
+#define HEAD(r, ...) \
 	head(r, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
 static uint64_t entries_of(const struct pw_counts *c, enum pw_level level)
@@ -237,8 +237,8 @@ static void thp(struct pw_render *r, const struct pw_thp *t)
 	for (unsigned i = 0; i < PW_THP_NCAUSES; i++)
 		if (t->missed[i])
 			thp_row(r, pw_thp_cause_name(i), t->missed[i], what[i]);
-	thp_row(r, "untouched", t->untouched, t->settings_known ? "nothing is there" :
-								    "nothing is there (whether huge pages are off is not known)");
+	thp_row(r, "untouched", t->untouched,
+		t->settings_known ? "nothing is there" : "nothing is there (whether huge pages are off is not known)");
 }
 
 static void nodes(struct pw_render *r, const struct pw_stats *s)
@@ -269,8 +269,8 @@ static void pages(struct pw_render *r, const struct pw_page_stats *p)
 		const char *name;
 		uint64_t n;
 	} rows[] = {
-		{ "all", p->pages },   { "anonymous", p->anon }, { "shared", p->shared },   { "zero page", p->zero },
-		{ "KSM", p->ksm },     { "THP", p->thp },        { "hugetlbfs", p->hugetlb }, { "no page", p->none },
+		{ "all", p->pages }, { "anonymous", p->anon }, { "shared", p->shared },     { "zero page", p->zero },
+		{ "KSM", p->ksm },   { "THP", p->thp },        { "hugetlbfs", p->hugetlb }, { "no page", p->none },
 	};
 
 	HEAD(r, "PAGES", "OF 4K", "BYTES");

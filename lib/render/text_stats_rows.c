@@ -223,10 +223,10 @@ static void o_dirty(struct pw_render *r, const void *rec)
 	size_or_dash(r, levels_of(round_of(rec)->stats->dirty));
 }
 
-#define CHANGE(name, what)                                           \
-	static void o_##name(struct pw_render *r, const void *rec)   \
-	{                                                            \
-		size_or_dash(r, changed(rec, what));                 \
+#define CHANGE(name, what)                                         \
+	static void o_##name(struct pw_render *r, const void *rec) \
+	{                                                          \
+		size_or_dash(r, changed(rec, what));               \
 	}
 
 CHANGE(new, PW_CHANGE_MAPPED)

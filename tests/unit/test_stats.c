@@ -237,8 +237,8 @@ static void test_shared_table_is_charged_to_the_lowest_area(void **state)
 		{ .lo = 0x1000, .last = 0x2fff, .name = "a", .perms = "rw-p" },
 		{ .lo = 0x3000, .last = M2 + 0xfff, .name = "b", .perms = "rw-p" },
 	};
-	struct pw_stats s = stats_with(PMDS "0 = 4067\n1 = 5067\npage 4000\n1-4 = 10067\npage 5000\n0 = 10067\n", v, 2,
-				       NULL);
+	struct pw_stats s =
+		stats_with(PMDS "0 = 4067\n1 = 5067\npage 4000\n1-4 = 10067\npage 5000\n0 = 10067\n", v, 2, NULL);
 
 	(void)state;
 	assert_int_equal(s.area[0].table_bytes, 3 * 4096); /* pud, pmd and the first pte table */
@@ -283,18 +283,20 @@ static const char *cause(const char *ptes)
 
 static void test_why_there_is_no_huge_page(void **state)
 {
-	const struct pw_area part = { .lo = M2 + 0x1000, .last = 2 * M2 - 1 }, off = { .lo = M2, .last = 2 * M2 - 1, .no_thp = true };
+	const struct pw_area part = { .lo = M2 + 0x1000, .last = 2 * M2 - 1 },
+			     off = { .lo = M2, .last = 2 * M2 - 1, .no_thp = true };
 
 	(void)state;
 	assert_string_equal(cause("80000000004000e7\n"), "huge");
-	assert_string_equal(cause("800ffffe5d0001e0\n"), "huge");      /* PROT_NONE, still a huge page */
+	assert_string_equal(cause("800ffffe5d0001e0\n"), "huge"); /* PROT_NONE, still a huge page */
 	assert_string_equal(cause("4067\npage 4000\n"), "untouched");
 	assert_string_equal(cause("4067\npage 4000\n3 = 10067\n"), "holes");
 	assert_string_equal(cause("4067\npage 4000\n0-510 = 8000000000400067 step 1000\n"), "holes");
 	assert_string_equal(cause("4067\npage 4000\n0-511 = 8000000000400067 step 1000\n"), "split");
 	assert_string_equal(cause("4067\npage 4000\n0-511 = 8000000000401067 step 1000\n"), "copy");
 	assert_string_equal(cause("4067\npage 4000\n0-511 = 8000000000400067 step 2000\n"), "copy");
-	assert_string_equal(cause("4067\npage 4000\n0-510 = 8000000000400067 step 1000\n511 = 80000000005ff065\n"), "mixed");
+	assert_string_equal(cause("4067\npage 4000\n0-510 = 8000000000400067 step 1000\n511 = 80000000005ff065\n"),
+			    "mixed");
 	assert_string_equal(cause("4067\npage 4000\n0-510 = 8000000000400067 step 1000\n511 = 7fffffffffe000\n"),
 			    "swapped");
 	assert_string_equal(cause("4067\npage 4000\n0-510 = 8000000000400067 step 1000\n511 = 800ffffe5d0b0160\n"),
@@ -326,12 +328,18 @@ static void test_which_areas_are_anonymous(void **state)
 		uint64_t inode;
 		bool anon;
 	} cases[] = {
-		{ NULL, "rw-p", 0, true },          { "[heap]", "rw-p", 0, true },
-		{ "[stack]", "rw-p", 0, true },     { "[anon:glibc]", "rw-p", 0, true },
-		{ "/dev/zero", "rw-p", 5, true },   { "/dev/zero", "rw-s", 5, false },
-		{ "/dev/zero (deleted)", "rw-s", 9, false }, { "/usr/bin/x", "rw-p", 7, false },
-		{ "[vdso]", "r-xp", 0, false },     { "[vvar]", "r--p", 0, false },
-		{ "/anon_hugepage (deleted)", "rw-p", 8, false }, { NULL, "", 0, false },
+		{ NULL, "rw-p", 0, true },
+		{ "[heap]", "rw-p", 0, true },
+		{ "[stack]", "rw-p", 0, true },
+		{ "[anon:glibc]", "rw-p", 0, true },
+		{ "/dev/zero", "rw-p", 5, true },
+		{ "/dev/zero", "rw-s", 5, false },
+		{ "/dev/zero (deleted)", "rw-s", 9, false },
+		{ "/usr/bin/x", "rw-p", 7, false },
+		{ "[vdso]", "r-xp", 0, false },
+		{ "[vvar]", "r--p", 0, false },
+		{ "/anon_hugepage (deleted)", "rw-p", 8, false },
+		{ NULL, "", 0, false },
 	};
 
 	(void)state;
