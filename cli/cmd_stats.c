@@ -34,6 +34,7 @@ static const struct pw_joins *joins_of(const struct session *s)
 static int count(struct session *s, struct pw_space *space, struct pw_stats *out)
 {
 	const struct pw_stats_opts opts = { .size = sizeof(opts), .joins = joins_of(s), .pages = s->args->pages };
+	struct pw_error err = { 0 };
 	int rc;
 
 	session_half(s, space);
@@ -42,14 +43,13 @@ static int count(struct session *s, struct pw_space *space, struct pw_stats *out
 			 s->args->kernel ? "kernel" : "user");
 		return STATUS_FAILED;
 	}
-	s->err.text[0] = 0;
-	rc = pw_stats(space, &opts, out, &s->err);
-	if (rc && !s->err.text[0])
-		return pw_error_set(&s->err, rc, "%s: %s", space->title,
-				    rc == -ESRCH ? "the process is gone" : strerror(-rc));
+	rc = pw_stats(space, &opts, out, &err);
 	if (!rc)
 		return 0;
-	complain("%s", s->err.text);
+	if (!err.text[0])
+		return pw_error_set(&s->err, rc, "%s: %s", space->title,
+				    rc == -ESRCH ? "the process is gone" : strerror(-rc));
+	complain("%s", err.text);
 	return STATUS_FAILED;
 }
 
@@ -349,8 +349,7 @@ static int put_round(struct session *s, unsigned n, const struct look *before, s
 	pw_out_flush(&s->out);
 	end->records++;
 	end->leaves = end_of(&now->space, &st).leaves;
-	end->walk.unstable += st.walk.unstable;
-	end->walk.unreadable += st.walk.unreadable;
+	pw_walk_stats_add(&end->walk, &st.walk);
 	pw_stats_free(&st);
 	return 0;
 }

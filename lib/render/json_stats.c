@@ -264,6 +264,13 @@ void pw_json_stats_row(struct pw_render *r, const struct pw_rec_stats_row *row)
 	pw_json_close(&j);
 }
 
+/* Whether a leaf-only source could tell. */
+static bool is_of_leaves(enum pw_change_what what)
+{
+	return what == PW_CHANGE_MAPPED || what == PW_CHANGE_UNMAPPED || what == PW_CHANGE_SWAPPED_OUT ||
+	       what == PW_CHANGE_SWAPPED_IN || what == PW_CHANGE_MOVED || what == PW_CHANGE_BITS;
+}
+
 void pw_json_round(struct pw_render *r, const struct pw_rec_round *round)
 {
 	const struct pw_stats *s = round->stats;
@@ -273,14 +280,14 @@ void pw_json_round(struct pw_render *r, const struct pw_rec_round *round)
 	pw_json_num(&j, "round", round->n);
 	pw_json_num(&j, "mapped", pw_stats_mapped(s));
 	pw_json_num(&j, "swapped", s->swapped);
-	pw_json_num(&j, "protnone", s->protnone);
-	pw_json_num(&j, "table_bytes", s->table_bytes);
-	pw_json_num(&j, "accessed", levels_of(s->accessed));
-	pw_json_num(&j, "dirty", levels_of(s->dirty));
+	num_or_null(&j, "protnone", !s->leaf_only, s->protnone);
+	num_or_null(&j, "table_bytes", !s->leaf_only, s->table_bytes);
+	num_or_null(&j, "accessed", !s->leaf_only, levels_of(s->accessed));
+	num_or_null(&j, "dirty", !s->leaf_only, levels_of(s->dirty));
 	if (round->changes) {
 		pw_json_begin(&j, "changed", '{');
 		for (unsigned i = 0; i < PW_CHANGE_NWHATS; i++)
-			pw_json_num(&j, pw_change_name(i), round->changes->bytes[i]);
+			num_or_null(&j, pw_change_name(i), !s->leaf_only || is_of_leaves(i), round->changes->bytes[i]);
 		pw_json_end(&j, '}');
 	} else {
 		pw_json_null(&j, "changed");

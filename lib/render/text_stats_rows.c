@@ -203,9 +203,18 @@ static void o_swap(struct pw_render *r, const void *rec)
 	size_or_dash(r, round_of(rec)->stats->swapped);
 }
 
+/* Of what leaf-only sources do not tell. */
+static void if_known(struct pw_render *r, const void *rec, uint64_t bytes)
+{
+	if (round_of(rec)->stats->leaf_only)
+		pw_out_char(r->out, '?');
+	else
+		size_or_dash(r, bytes);
+}
+
 static void o_tables(struct pw_render *r, const void *rec)
 {
-	size_or_dash(r, round_of(rec)->stats->table_bytes);
+	if_known(r, rec, round_of(rec)->stats->table_bytes);
 }
 
 static uint64_t levels_of(const uint64_t v[PW_NLEVELS])
@@ -215,31 +224,33 @@ static uint64_t levels_of(const uint64_t v[PW_NLEVELS])
 
 static void o_young(struct pw_render *r, const void *rec)
 {
-	size_or_dash(r, levels_of(round_of(rec)->stats->accessed));
+	if_known(r, rec, levels_of(round_of(rec)->stats->accessed));
 }
 
 static void o_dirty(struct pw_render *r, const void *rec)
 {
-	size_or_dash(r, levels_of(round_of(rec)->stats->dirty));
+	if_known(r, rec, levels_of(round_of(rec)->stats->dirty));
 }
 
-#define CHANGE(name, what)                                         \
+#define CHANGE(name, put)                                          \
 	static void o_##name(struct pw_render *r, const void *rec) \
 	{                                                          \
-		size_or_dash(r, changed(rec, what));               \
+		put;                                               \
 	}
+#define ALWAYS(name, what)   CHANGE(name, size_or_dash(r, changed(rec, what)))
+#define IF_KNOWN(name, what) CHANGE(name, if_known(r, rec, changed(rec, what)))
 
-CHANGE(new, PW_CHANGE_MAPPED)
-CHANGE(gone, PW_CHANGE_UNMAPPED)
-CHANGE(accessed, PW_CHANGE_ACCESSED)
-CHANGE(dirtied, PW_CHANGE_DIRTIED)
-CHANGE(aged, PW_CHANGE_AGED)
-CHANGE(cleaned, PW_CHANGE_CLEANED)
-CHANGE(out, PW_CHANGE_SWAPPED_OUT)
-CHANGE(in, PW_CHANGE_SWAPPED_IN)
-CHANGE(moved, PW_CHANGE_MOVED)
-CHANGE(collapsed, PW_CHANGE_COLLAPSED)
-CHANGE(split, PW_CHANGE_SPLIT)
+ALWAYS(new, PW_CHANGE_MAPPED)
+ALWAYS(gone, PW_CHANGE_UNMAPPED)
+IF_KNOWN(accessed, PW_CHANGE_ACCESSED)
+IF_KNOWN(dirtied, PW_CHANGE_DIRTIED)
+IF_KNOWN(aged, PW_CHANGE_AGED)
+IF_KNOWN(cleaned, PW_CHANGE_CLEANED)
+ALWAYS(out, PW_CHANGE_SWAPPED_OUT)
+ALWAYS(in, PW_CHANGE_SWAPPED_IN)
+ALWAYS(moved, PW_CHANGE_MOVED)
+IF_KNOWN(collapsed, PW_CHANGE_COLLAPSED)
+IF_KNOWN(split, PW_CHANGE_SPLIT)
 
 PW_COLUMNS(round, { "round", "ROUND", "0: before the first interval", 5, true, .put = o_round },
 	   { "mapped", "MAPPED", "what is mapped", 8, true, .put = o_mapped },

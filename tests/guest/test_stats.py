@@ -19,6 +19,7 @@ TRIES = 6  # the kernel may age, swap or merge pages of a stopped process, too
 SIZES = {"pte": 1 << 12, "pmd": 1 << 21, "pud": 1 << 30}
 KINDS = ("table", "leaf", "protnone", "soft")
 SWAP_TYPES = 32 - 9
+HUGE = 1 << 21
 
 
 def one(answer, kind):
@@ -170,6 +171,75 @@ def check_kernel(g, answer, kernel, m):
     return kernel
 
 
+class AnonVma:
+    """A VMA of anonymous memory, by /proc/PID/maps and smaps."""
+
+    def __init__(self, vma, no_thp):
+        self.lo, self.hi, self.no_thp = vma.lo, vma.hi, no_thp
+
+    def holds(self, lo):
+        return self.lo <= lo and lo + HUGE <= self.hi
+
+
+def anon_vmas(g, pid):
+    setting = g.check(["cat", "/sys/kernel/mm/transparent_hugepage/enabled"])
+    inodes = {int(l.split(b"-")[0], 16): int(l.split()[4]) for l in g.check(["cat", f"/proc/{pid}/maps"]).splitlines()}
+    found = []
+    for v in vmas(g, pid):
+        named = v.name and v.name != "[heap]" and not v.name.startswith(("[stack", "[anon:"))
+        if not named and not inodes[v.lo]:
+            off = b"[never]" in setting or "nh" in v.flags or (b"[madvise]" in setting and "hg" not in v.flags)
+            found.append(AnonVma(v, off))
+    return found
+
+
+def cause_of(vma, lo, entries):
+    """Why the range is no huge page, given all its entries."""
+    kinds = [e["kind"] for e in entries]
+    if vma.no_thp:
+        return "disabled"
+    if "soft" in kinds:
+        return "swapped"
+    if "protnone" in kinds:
+        return "protnone"
+    if len(entries) < 512:
+        return "holes"
+    if len({rights(e) for e in entries}) > 1:
+        return "mixed"
+    first = number(entries[0]["pa"])
+    together = first % HUGE == 0 and all(number(e["pa"]) == first + number(e["va"]) - lo for e in entries)
+    return "split" if together else "copy"
+
+
+def check_thp(g, pid, answer, tree):
+    """Huge pages and missed ones, range by range."""
+    areas, by_range, found = anon_vmas(g, pid), {}, {}
+    for e in Sums(tree).entries:
+        if e["kind"] != "table" and e["level"] in ("pte", "pmd"):
+            by_range.setdefault(number(e["va"]) // HUGE, []).append(e)
+    for at, entries in by_range.items():
+        lo = at * HUGE
+        mine = [(a, [e for e in entries if a.lo <= number(e["va"]) < a.hi]) for a in areas if a.lo < lo + HUGE and lo < a.hi]
+        mine = [(a, es) for a, es in mine if es]
+        if not mine:
+            continue
+        area, entries = mine[0]
+        if not area.holds(lo):
+            cause = "misaligned"
+        elif entries[0]["level"] == "pmd":
+            cause = "swapped" if entries[0]["kind"] == "soft" else "huge"
+        else:
+            cause = cause_of(area, lo, entries)
+        found[cause] = found.get(cause, 0) + 1
+    thp = one(answer, "thp")
+    got = {k: n for k, n in {**thp["missed"], "huge": thp["huge"]}.items() if n}
+    assert got == found, (got, found)
+    ranges = sum(max(0, a.hi // HUGE - -(-a.lo // HUGE)) for a in areas)
+    assert thp["ranges"] == ranges, (thp, ranges)
+    assert thp["untouched"] == ranges - sum(n for k, n in found.items() if k != "misaligned"), (thp, found)
+    return found
+
+
 def check_areas(g, pid, answer):
     """The tables of all VMAs are all tables but the root."""
     areas = answer.of("area_tables")
@@ -193,16 +263,18 @@ def check_sums(g, source):
             entries = check_dump(answer, tree)
             kernel = check_kernel(g, answer, after, m)
             check_areas(g, m.pid, answer)
+            thp = check_thp(g, m.pid, answer, tree)
             break
         except AssertionError:
             if not left:
                 raise
     assert kernel["Swap"] and kernel["AnonHugePages"] and kernel["VmPTE"] and entries > 1000, (kernel, entries)
     print(f"     {g.name} {source}: {entries} entries; Rss {kernel['Rss'] >> 10} KiB, AnonHugePages "
-          f"{kernel['AnonHugePages'] >> 10} KiB, Swap {kernel['Swap'] >> 10} KiB, VmPTE {kernel['VmPTE'] >> 10} KiB", flush=True)
+          f"{kernel['AnonHugePages'] >> 10} KiB, Swap {kernel['Swap'] >> 10} KiB, VmPTE {kernel['VmPTE'] >> 10} KiB; 2M ranges {thp}", flush=True)
     check_pages(g, source, m)
     check_all(g, source, m)
     check_watch(g, source, m)
+    check_leaf_only(g, m)
 
 
 def check_pages(g, source, m):
@@ -246,6 +318,15 @@ def check_watch(g, source, m):
     rounds = pagewalk(g, "-s", source, "stats", m.pid, "--watch", "100ms", "--count", "2").of("round")
     assert [r["round"] for r in rounds] == [0, 1, 2] and rounds[0]["changed"] is None
     assert all(r["changed"][what] == 0 for r in rounds[1:] for what in ("mapped", "dirtied", "perm")), rounds
+
+
+def check_leaf_only(g, m):
+    """What pagemap does not tell is null, and no 0."""
+    stats = one(pagewalk(g, "-s", "pagemap", "stats", m.pid), "stats")
+    assert stats["mapped"] and all(stats[k] is None for k in ("tables", "table_bytes", "accessed", "dirty", "protnone")), stats
+    last = pagewalk(g, "-s", "pagemap", "stats", m.pid, "--watch", "50ms", "--count", "1").of("round")[-1]
+    assert last["mapped"] and last["table_bytes"] is None and last["accessed"] is None, last
+    assert last["changed"]["mapped"] == 0 and last["changed"]["accessed"] is None and last["changed"]["split"] is None, last
 
 
 @guest_test(kernels=KERNELS, each=SOURCES[:1], timeout=600, **EVERY_STATE)
