@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "interval.h"
 #include "session.h"
 
 /* Internal: the reader of our output is gone. */
@@ -74,15 +73,6 @@ static int on_unknown(void *ctx, const struct pw_diff_unknown *u)
 
 static const struct pw_diff_visitor visitor = { .change = on_change, .area = on_area, .unknown = on_unknown };
 
-/* As dump: the user half of a process, unless the kernel's is asked for. */
-static void choose_half(const struct session *s, struct pw_space *space)
-{
-	if (s->args->kernel && !s->args->user)
-		keep_half(space, PW_HALF_KERNEL);
-	else if (space->pid && !s->args->kernel)
-		keep_half(space, PW_HALF_USER);
-}
-
 static int broken(struct diff *d, int rc, const char *what)
 {
 	struct session *s = d->s;
@@ -105,8 +95,8 @@ static int compare(struct diff *d, struct pw_space *a, struct pw_space *b, const
 	char name[64];
 	int rc;
 
-	choose_half(d->s, a);
-	choose_half(d->s, b);
+	session_half(d->s, a);
+	session_half(d->s, b);
 	d->pair = (struct pw_rec_pair){ a, b, space_name(b, text, name), "both halves" };
 	if (b->npieces == 1)
 		d->pair.what = b->piece[0].label;
@@ -353,61 +343,11 @@ static int two_files(struct diff *d)
 
 /* ---- one that is alive ---- */
 
-/* "1s", "250ms", "2": seconds. 0: none. */
-static uint64_t milliseconds(const char *text)
-{
-	char *after;
-	unsigned long n;
-
-	errno = 0;
-	n = isdigit((unsigned char)*text) ? strtoul(text, &after, 10) : 0;
-	if (!n || errno || n > 1000000)
-		return 0;
-	if (!strcmp(after, "ms"))
-		return n;
-	if (!*after || !strcmp(after, "s"))
-		return n * 1000;
-	return !strcmp(after, "m") ? n * 60000 : 0;
-}
-
-/* What it is now, remembered in a file without a name. */
 static int remember(struct diff *d, const struct pw_select *sel, struct half *h)
 {
-	struct session *s = d->s;
-	struct pw_snapshot_opts opts = { .size = sizeof(opts), .joins = &s->joins };
-	struct pw_target_opts again = { .size = sizeof(again) };
-	struct pw_snapshot *snapshot;
-	struct pw_snapshot_sums sums;
-	char path[32];
-	int fd, rc;
+	int rc = interval_remember(d->s, sel, &h->target);
 
-	if ((sel->kind == PW_SELECT_PID || sel->kind == PW_SELECT_NAME) && !s->args->kernel &&
-	    sel->pick == PW_PICK_DEFAULT)
-		opts.half = PW_SNAPSHOT_USER;
-	rc = pw_snapshot_begin(s->target, &opts, &snapshot, &s->err);
-	if (rc)
-		return broken(d, rc, "snapshot");
-	rc = pw_snapshot_add(snapshot, sel, &s->err);
-	if (rc) {
-		pw_snapshot_abort(snapshot);
-		return broken(d, rc, s->args->arg[0]);
-	}
-	rc = pw_snapshot_finish(snapshot, &sums, &fd, &s->err);
-	if (rc)
-		return broken(d, rc, "snapshot");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again.source = path;
-	rc = pw_target_open(&again, &h->target, &s->err);
-	close(fd);
-	return rc ? broken(d, rc, "snapshot") : 0;
-}
-
-static void wait_for(uint64_t ms)
-{
-	struct timespec t = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-
-	while (nanosleep(&t, &t) && errno == EINTR)
-		;
+	return rc ? broken(d, rc, d->s->args->arg[0]) : 0;
 }
 
 static int live(struct diff *d, uint64_t ms)
@@ -429,7 +369,7 @@ static int live(struct diff *d, uint64_t ms)
 	sel[1] = sel[0];
 	rc = remember(d, &sel[0], &d->half[0]);
 	for (unsigned i = 0; i < count && !rc; i++) {
-		wait_for(ms);
+		interval_wait(ms);
 		rc = remember(d, &sel[1], &d->half[1]);
 		if (!rc)
 			rc = compare_selected(d, sel, s->args->arg[0]);
@@ -447,7 +387,7 @@ static int live(struct diff *d, uint64_t ms)
 
 static int check(const struct args *args, uint64_t *ms)
 {
-	*ms = args->interval ? milliseconds(args->interval) : 0;
+	*ms = args->interval ? interval_parse(args->interval) : 0;
 	if (args->interval && !*ms)
 		return usage_error(&cmd_diff, "--interval: '%s' is no time, as in 1s or 250ms", args->interval);
 	if (args->interval && args->nargs != 1)

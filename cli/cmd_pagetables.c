@@ -8,6 +8,7 @@
 #include "render/bits.h"
 #include "session.h"
 #include "source/debugfs.h"
+#include "sums.h"
 
 /* Internal: the reader of our output is gone. */
 #define ENOUGH 1
@@ -15,7 +16,7 @@
 struct pagetables {
 	struct session *s;
 	struct pw_space *space;
-	struct pw_rec_pagetables sums;
+	struct pw_counts sums;
 	struct pw_rec_end end;
 };
 
@@ -31,12 +32,7 @@ static void count(struct pagetables *p, const struct pw_piece *piece, enum pw_le
 	if (!raw)
 		return;
 	piece->mmu.arch->decode(&piece->mmu, level, raw, &e);
-	if (e.kind == PW_NONE)
-		return;
-	p->sums.entries[level][e.kind]++;
-	for (size_t i = 0; i < piece->mmu.arch->nattrs; i++)
-		if (e.attrs & UINT64_C(1) << i)
-			p->sums.flags[i][level]++;
+	pw_counts_add(&p->sums, &e, 1);
 	if (e.kind == PW_PROTNONE)
 		p->end.protnone += e.size;
 	else if (e.kind == PW_SOFT && pw_is_swap(&e))
@@ -77,20 +73,11 @@ static int on_hole(void *ctx, const struct pw_hole *hole)
 
 static const struct pw_visitor visitor = { .step = on_step, .span = on_span, .hole = on_hole };
 
-/* Each half was walked from its root, which often is one table. */
-static void count_root_once(const struct pw_space *space, struct pw_walk_stats *walk)
-{
-	if (space->npieces != 2 || space->piece[0].root != space->piece[1].root || walk->tables[PW_PGD] != 2)
-		return;
-	walk->tables[PW_PGD]--;
-	walk->table_bytes -= UINT64_C(8) << space->piece[0].mmu.mode->lv[0].bits;
-}
-
 static void put_sums(struct pagetables *p)
 {
-	struct pw_rec_pagetables *sums = &p->sums;
+	struct pw_counts *sums = &p->sums;
 
-	count_root_once(p->space, &p->end.walk);
+	sums_root_once(p->space, &p->end.walk);
 	memcpy(sums->tables, p->end.walk.tables, sizeof(sums->tables));
 	for (unsigned d = 0; d < sums->depth; d++) {
 		const struct pw_mode_level *lv = &sums->mmu->mode->lv[d];

@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&cmd_dump,
 	&cmd_vmas,
 	&cmd_rmap,
+	&cmd_stats,
 	&cmd_snapshot,
 	&cmd_diff,
 	&cmd_decode,

@@ -395,3 +395,11 @@ void keep_half(struct pw_space *space, enum pw_half half)
 			space->piece[n++] = space->piece[i];
 	space->npieces = n;
 }
+
+void session_half(const struct session *s, struct pw_space *space)
+{
+	if (s->args->kernel && !s->args->user)
+		keep_half(space, PW_HALF_KERNEL);
+	else if (space->pid && !s->args->kernel)
+		keep_half(space, PW_HALF_USER);
+}

@@ -90,6 +90,9 @@ const char *space_name(const struct pw_space *space, const char *text, char buf[
 /* Keeps only the pieces of that half. */
 void keep_half(struct pw_space *space, enum pw_half half);
 
+/* Keeps the user half of a process, unless --kernel asks for the other or for both with --user. */
+void session_half(const struct session *s, struct pw_space *space);
+
 /* NUMA nodes and swap areas of the running system; what cannot be read stays empty. */
 void joins_load(struct pw_joins *joins);
 void joins_free(struct pw_joins *joins);

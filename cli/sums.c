@@ -30,17 +30,12 @@ void sums_add(struct pw_rec_end *end, const struct pw_run *run)
 	}
 }
 
-static void add_walk(struct pw_walk_stats *total, const struct pw_walk_stats *one)
+void sums_root_once(const struct pw_space *space, struct pw_walk_stats *walk)
 {
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		total->tables[i] += one->tables[i];
-	total->table_bytes += one->table_bytes;
-	total->retries += one->retries;
-	total->unstable += one->unstable;
-	total->unreadable += one->unreadable;
-	total->inconsistent += one->inconsistent;
-	total->aliases += one->aliases;
-	total->truncated |= one->truncated;
+	if (space->npieces != 2 || space->piece[0].root != space->piece[1].root || walk->tables[PW_PGD] != 2)
+		return;
+	walk->tables[PW_PGD]--;
+	walk->table_bytes -= UINT64_C(8) << space->piece[0].mmu.mode->lv[0].bits;
 }
 
 void sums_total(struct pw_rec_end *total, const struct pw_rec_end *one)
@@ -53,5 +48,5 @@ void sums_total(struct pw_rec_end *total, const struct pw_rec_end *one)
 	total->records += one->records;
 	total->area_bytes += one->area_bytes;
 	total->hidden |= one->hidden;
-	add_walk(&total->walk, &one->walk);
+	pw_walk_stats_add(&total->walk, &one->walk);
 }

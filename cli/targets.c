@@ -115,7 +115,7 @@ static int one_of_many(struct session *s, const struct pw_process *p, targets_fn
 	return rc;
 }
 
-static int many(struct session *s, targets_fn fn)
+static int many(struct session *s, targets_fn fn, int (*last)(struct session *s))
 {
 	struct progress progress = { .what = "processes" };
 	struct pw_rec_end total = { 0 };
@@ -139,6 +139,9 @@ static int many(struct session *s, targets_fn fn)
 		complain("no process can be looked at%s%s", s->err.text[0] ? ": " : "", s->err.text);
 		return STATUS_FAILED;
 	}
+	rc = last ? last(s) : 0;
+	if (rc)
+		return rc;
 	end_stream(s, &total);
 	if (!lost)
 		return s->status;
@@ -153,5 +156,12 @@ int targets_each(struct session *s, targets_fn fn)
 
 int targets_each_of(struct session *s, size_t n, targets_fn fn)
 {
-	return n ? named(s, n, fn) : many(s, fn);
+	return n ? named(s, n, fn) : many(s, fn, NULL);
+}
+
+int targets_each_then(struct session *s, targets_fn fn, int (*last)(struct session *s))
+{
+	size_t n = s->args->nargs;
+
+	return n ? named(s, n, fn) : many(s, fn, last);
 }

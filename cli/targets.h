@@ -28,6 +28,9 @@ int targets_each(struct session *s, targets_fn fn);
 /* The same where only the first n arguments are TARGETs; 0: by --all or --cgroup. */
 int targets_each_of(struct session *s, size_t n, targets_fn fn);
 
+/* The same; last is called before the answer of --all or --cgroup ends, for what waits until all are known. 0 or a status. */
+int targets_each_then(struct session *s, targets_fn fn, int (*last)(struct session *s));
+
 /*
  * The processes that are meant by --all or --cgroup, kernel threads left out: malloc'ed, ascending by PID. 0 or a status, after a complaint.
  */

@@ -25,6 +25,10 @@ _pagewalk_options() {
 		echo '--user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
 			-u -k -s -j -o -b -n -h'
 		;;
+	stats)
+		echo '--all --cgroup --sort --watch --count --pages --top --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns
+			--bytes --noheadings --color --help -a -w -c -t -u -k -s -j -o -b -n -h'
+		;;
 	snapshot)
 		echo '--all --cgroup --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help
 			-a -o -u -k -s -j -b -h'
@@ -69,6 +73,7 @@ _pagewalk_columns() {
 	dump) echo 'range size perm pages accessed dirty phys name va end kind level pagesize pa bits vma path' ;;
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
 	rmap) echo 'frames maps target va page perm name level slot kernel flags' ;;
+	stats) echo 'pid mapped 2m 1g swap tables share fill tlb merged thp name 4k protnone accessed dirty blocks vmpte' ;;
 	diff) echo 'range size change pages pieces before after name va end pa-before pa-after path' ;;
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
@@ -94,6 +99,7 @@ _pagewalk_values() {
 		case $1 in
 		ps) echo 'pid name root' ;;
 		vmas) echo 'range size mapped swap tables name' ;;
+		stats) echo 'pid mapped swap tables share tlb name' ;;
 		esac
 		;;
 	esac
@@ -112,13 +118,13 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas rmap snapshot diff decode mem kalloc alloc layout
+		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas rmap stats snapshot diff decode mem kalloc alloc layout
 			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
-	-i | --interval)
-		[ "$cmd" = diff ] && return
+	-i | --interval | --watch)
+		[ "$prev" = -i ] && [ "$cmd" != diff ] || return
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -146,7 +152,7 @@ _pagewalk() {
 			return
 		fi
 		;;
-	--maxphyaddr | -c | --count | -d | --depth | -m | --memory) return ;;
+	--maxphyaddr | -c | --count | --top | -d | --depth | -m | --memory) return ;;
 	esac
 	case $cur in
 	-*) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_options "$cmd")" -- "$cur") ;;
@@ -159,7 +165,7 @@ _pagewalk() {
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
 		diff) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur"; compgen -f -- "$cur") ;;
-		translate | vtop | dump | vmas | rmap | snapshot | pagetables | cpu | va2pa | pagemap_dump)
+		translate | vtop | dump | vmas | rmap | stats | snapshot | pagetables | cpu | va2pa | pagemap_dump)
 			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
 			;;
 		esac

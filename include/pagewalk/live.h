@@ -40,4 +40,10 @@ PW_API size_t pw_kpages_read(const struct pw_kpages *k, uint64_t pfn, size_t n, 
 /* "anon", "thp"; NULL: there is no such flag. */
 PW_API const char *pw_kpage_flag(unsigned bit);
 
+/*
+ * Sets areas.v[].no_thp of a process's space: by VmFlags (nh: MADV_NOHUGEPAGE; no hg, MADV_HUGEPAGE, where the system wants that), by
+ * prctl(PR_SET_THP_DISABLE) and by /sys/kernel/mm/transparent_hugepage/enabled. Costs what pw_live_mark_pfnmap() does.
+ */
+PW_API int pw_live_mark_no_thp(struct pw_space *space, struct pw_error *err);
+
 #endif

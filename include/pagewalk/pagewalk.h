@@ -16,6 +16,7 @@
 #include <pagewalk/snapshot.h>
 #include <pagewalk/source.h>
 #include <pagewalk/space.h>
+#include <pagewalk/stats.h>
 #include <pagewalk/target.h>
 #include <pagewalk/walk.h>
 

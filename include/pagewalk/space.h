@@ -38,6 +38,7 @@ struct pw_area {
 	enum pw_region region;
 	const char *found; /* of a layout: how its bounds were found; static */
 	bool pfnmap;       /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
+	bool no_thp;       /* no transparent huge pages are made in it, where that was asked for */
 };
 
 /* Ascending, disjoint. */

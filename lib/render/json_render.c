@@ -5,6 +5,7 @@
 #include "json_origin.h"
 #include "json_rmap.h"
 #include "json_snapshot.h"
+#include "json_stats.h"
 
 static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
 {
@@ -463,24 +464,24 @@ static void kpage(struct pw_render *r, const struct pw_kpage *p)
 	pw_json_close(&j);
 }
 
-static void pagetables_level(struct pw_render *r, const struct pw_rec_pagetables *p, enum pw_level level)
+static void pagetables_level(struct pw_render *r, const struct pw_counts *c, enum pw_level level)
 {
 	struct pw_json j;
 
 	open_rec(r, &j, "level");
 	pw_json_str(&j, "target", r->head.name);
 	pw_json_str(&j, "level", pw_level_name(level));
-	pw_json_num(&j, "tables", p->tables[level]);
+	pw_json_num(&j, "tables", c->tables[level]);
 	pw_json_begin(&j, "entries", '{');
 	for (unsigned kind = PW_TABLE; kind <= PW_SOFT; kind++)
-		pw_json_num(&j, pw_kind_name(kind), p->entries[level][kind]);
+		pw_json_num(&j, pw_kind_name(kind), c->entries[level][kind]);
 	pw_json_end(&j, '}');
 	pw_json_close(&j);
 }
 
-static void pagetables_size(struct pw_render *r, const struct pw_rec_pagetables *p, const struct pw_mode_level *lv)
+static void pagetables_size(struct pw_render *r, const struct pw_counts *c, const struct pw_mode_level *lv)
 {
-	uint64_t pages = p->entries[lv->level][PW_LEAF];
+	uint64_t pages = c->entries[lv->level][PW_LEAF];
 	struct pw_json j;
 
 	if (lv->level > PW_PUD)
@@ -493,30 +494,15 @@ static void pagetables_size(struct pw_render *r, const struct pw_rec_pagetables 
 	pw_json_close(&j);
 }
 
-static void pagetables_flag(struct pw_render *r, const struct pw_rec_pagetables *p, const char *name)
+static void pagetables(struct pw_render *r, const struct pw_counts *c)
 {
-	const struct pw_mode *mode = p->mmu->mode;
-	struct pw_json j;
+	const struct pw_mode *mode = c->mmu->mode;
 
-	open_rec(r, &j, "flag");
-	pw_json_str(&j, "target", r->head.name);
-	pw_json_str(&j, "flag", name);
-	for (unsigned d = 0; d < p->depth; d++)
-		pw_json_num(&j, pw_level_name(mode->lv[d].level), pw_pagetables_flag(p, name, mode->lv[d].level));
-	pw_json_close(&j);
-}
-
-static void pagetables(struct pw_render *r, const struct pw_rec_pagetables *p)
-{
-	const struct pw_mode *mode = p->mmu->mode;
-	const char *name;
-
-	for (unsigned d = 0; d < p->depth; d++)
-		pagetables_level(r, p, mode->lv[d].level);
-	for (unsigned d = p->depth; d-- > 0;)
-		pagetables_size(r, p, &mode->lv[d]);
-	for (size_t i = 0; (name = pw_pagetables_next_flag(p, &i));)
-		pagetables_flag(r, p, name);
+	for (unsigned d = 0; d < c->depth; d++)
+		pagetables_level(r, c, mode->lv[d].level);
+	for (unsigned d = c->depth; d-- > 0;)
+		pagetables_size(r, c, &mode->lv[d]);
+	pw_json_flags(r, c);
 }
 
 static void cpu(struct pw_render *r, const struct pw_cpu *c)
@@ -638,5 +624,8 @@ const struct pw_render_ops pw_render_json = {
 	.frame = pw_json_frame,
 	.same = pw_json_same,
 	.again = pw_json_again,
+	.stats = pw_json_stats,
+	.stats_row = pw_json_stats_row,
+	.round = pw_json_round,
 	.end = end,
 };

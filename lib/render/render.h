@@ -93,15 +93,6 @@ struct pw_rec_kalloc {
 	size_t differing; /* pages of which the kernel's own functions say otherwise */
 };
 
-/* pagetables: how many entries of what kind, and with which flags, of the levels that were looked at. */
-struct pw_rec_pagetables {
-	const struct pw_mmu *mmu; /* of either half: only its mode and the names of its flags count */
-	unsigned depth;           /* levels from the root that were looked at */
-	uint64_t tables[PW_NLEVELS];
-	uint64_t entries[PW_NLEVELS][PW_SOFT + 1]; /* by enum pw_kind; those that are empty are not counted */
-	uint64_t flags[64][PW_NLEVELS];            /* by mmu->arch->attrs */
-};
-
 /* layout: a stretch of the address space, and what is mapped in it. */
 struct pw_rec_region {
 	const struct pw_area *area;
@@ -240,6 +231,34 @@ struct pw_rmap_widths {
 	uint8_t frames, target, va;
 };
 
+/* stats: one space in full. */
+struct pw_rec_stats {
+	const struct pw_stats *stats;
+	unsigned top; /* so many areas, those with the most tables */
+	bool process; /* of one, so that there is something that the kernel counts */
+};
+
+/* stats: one process of many in a line, or all of them. */
+struct pw_rec_stats_row {
+	pid_t pid; /* 0: all */
+	char comm[64];
+	uint64_t processes;
+	bool leaf_only;
+	uint64_t bytes[3]; /* mapped, by the level of the page */
+	uint64_t swapped, protnone, accessed, dirty;
+	uint64_t tables, table_bytes, kernel_table_bytes;
+	uint64_t pte_entries, pte_slots;
+	uint64_t tlb_now, tlb_merged, tlb_blocks;
+	uint64_t thp_huge, thp_touched; /* ranges of 2M that could be huge pages, and have pages */
+};
+
+/* stats --watch: what became of a space from one round to the next. */
+struct pw_rec_round {
+	unsigned n; /* 0: the first one, nothing to compare with */
+	const struct pw_stats *stats;
+	const struct pw_diff_sums *changes;
+};
+
 struct pw_render;
 
 struct pw_render_ops {
@@ -258,7 +277,7 @@ struct pw_render_ops {
 	void (*gap)(struct pw_render *r, const struct pw_mem_part *gap);
 	void (*word)(struct pw_render *r, const struct pw_rec_word *w);
 	void (*kpage)(struct pw_render *r, const struct pw_kpage *p);
-	void (*pagetables)(struct pw_render *r, const struct pw_rec_pagetables *p);
+	void (*pagetables)(struct pw_render *r, const struct pw_counts *c);
 	void (*cpu)(struct pw_render *r, const struct pw_cpu *c);
 	void (*decoded)(struct pw_render *r, const struct pw_rec_decoded *d);
 	void (*region)(struct pw_render *r, const struct pw_rec_region *region);
@@ -276,6 +295,9 @@ struct pw_render_ops {
 	void (*frame)(struct pw_render *r, const struct pw_rec_frame *f);
 	void (*same)(struct pw_render *r, const struct pw_rec_same *s);
 	void (*again)(struct pw_render *r, const struct pw_rec_again *a);
+	void (*stats)(struct pw_render *r, const struct pw_rec_stats *s);
+	void (*stats_row)(struct pw_render *r, const struct pw_rec_stats_row *row);
+	void (*round)(struct pw_render *r, const struct pw_rec_round *round);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
@@ -303,6 +325,8 @@ enum pw_view {
 	PW_VIEW_PLACES,
 	PW_VIEW_DIFF,
 	PW_VIEW_RMAP,
+	PW_VIEW_STATS,
+	PW_VIEW_ROUNDS,
 	PW_VIEW_ALLOC,   /* "VA=0x... -> PA=0x..." */
 	PW_VIEW_ADDRESS, /* the physical address and nothing else */
 	PW_VIEW_PAGEMAP, /* one word of /proc/PID/pagemap a line */
@@ -328,12 +352,8 @@ struct pw_render {
 	bool between; /* a block was put: the next one starts with an empty line */
 };
 
-/*
- * Flags by name, as some stand for more than one bit: the next one that some entry has, *i beginning at 0, or NULL; and
- * how many entries of a level have it.
- */
-const char *pw_pagetables_next_flag(const struct pw_rec_pagetables *p, size_t *i);
-uint64_t pw_pagetables_flag(const struct pw_rec_pagetables *p, const char *name, enum pw_level level);
+/* The areas with the most bytes of tables, at most so many: how many there are in *out, which is malloc'ed (NULL: out of memory). */
+size_t pw_stats_top(const struct pw_stats *s, size_t most, const struct pw_area_stats ***out);
 
 #define PW_TIME_TEXT 32
 

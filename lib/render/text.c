@@ -29,6 +29,8 @@ static const struct {
 	VIEW(PW_VIEW_DIFF, diff),
 	VIEW(PW_VIEW_FACTS, fact),
 	VIEW(PW_VIEW_RMAP, rmap),
+	VIEW(PW_VIEW_STATS, stats),
+	VIEW(PW_VIEW_ROUNDS, round),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -381,7 +383,7 @@ void pw_text_stream_widths(struct pw_render *r)
 static bool streams(enum pw_view view)
 {
 	return view == PW_VIEW_RUNS || view == PW_VIEW_ENTRIES || view == PW_VIEW_TREE || view == PW_VIEW_BRIEF ||
-	       view == PW_VIEW_PAGETABLES;
+	       view == PW_VIEW_PAGETABLES || view == PW_VIEW_ROUNDS;
 }
 
 static bool has_title(enum pw_view view)
@@ -591,7 +593,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		pw_text_rmap_end(r, e);
 	else if (e->alloc)
 		pw_text_alloc_end(r, e->alloc);
-	else if (r->view == PW_VIEW_PAGEMAP || r->view == PW_VIEW_ADDRESS)
+	else if (r->view == PW_VIEW_PAGEMAP || r->view == PW_VIEW_ADDRESS || r->view == PW_VIEW_STATS ||
+		 r->view == PW_VIEW_ROUNDS)
 		return;
 	else if (e->has_walk)
 		walk_line(r, e);
@@ -703,5 +706,8 @@ const struct pw_render_ops pw_render_text = {
 	.frame = pw_text_frame,
 	.same = pw_text_same,
 	.again = pw_text_again,
+	.stats = pw_text_stats,
+	.stats_row = pw_text_stats_row,
+	.round = pw_text_round,
 	.end = end,
 };

@@ -9,11 +9,11 @@
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
 	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_diff_columns[],
-	pw_fact_columns[], pw_rmap_columns[];
+	pw_fact_columns[], pw_rmap_columns[], pw_stats_columns[], pw_round_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
 	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_diff_ncolumns, pw_fact_ncolumns,
-	pw_rmap_ncolumns;
+	pw_rmap_ncolumns, pw_stats_ncolumns, pw_round_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -28,7 +28,7 @@ void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m);
 void pw_text_gap(struct pw_render *r, const struct pw_mem_part *gap);
 void pw_text_word(struct pw_render *r, const struct pw_rec_word *w);
 void pw_text_kpage(struct pw_render *r, const struct pw_kpage *p);
-void pw_text_pagetables(struct pw_render *r, const struct pw_rec_pagetables *p);
+void pw_text_pagetables(struct pw_render *r, const struct pw_counts *c);
 void pw_text_decoded(struct pw_render *r, const struct pw_rec_decoded *d);
 void pw_text_diff_side(struct pw_render *r, const struct pw_rec_side *s);
 void pw_text_diff_pair(struct pw_render *r, const struct pw_rec_pair *p);
@@ -43,6 +43,9 @@ void pw_text_reach(struct pw_render *r, const struct pw_rec_reach *rec);
 void pw_text_frame(struct pw_render *r, const struct pw_rec_frame *f);
 void pw_text_same(struct pw_render *r, const struct pw_rec_same *s);
 void pw_text_again(struct pw_render *r, const struct pw_rec_again *a);
+void pw_text_stats(struct pw_render *r, const struct pw_rec_stats *s);
+void pw_text_stats_row(struct pw_render *r, const struct pw_rec_stats_row *row);
+void pw_text_round(struct pw_render *r, const struct pw_rec_round *round);
 
 /* "bpf, validated", or "snapshot of bpf, validated, 2026-11-26 02:20:11 UTC" */
 void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c);
@@ -60,6 +63,17 @@ void pw_text_rmap_end(struct pw_render *r, const struct pw_rec_end *e);
 void pw_text_layout_end(struct pw_render *r, const struct pw_rec_end *e);
 void pw_text_alloc_end(struct pw_render *r, const struct pw_rec_alloc *a);
 void pw_text_alloc_pid(struct pw_render *r, const struct pw_rec_alloc *a);
+
+/* Rows of small tables that are not pw_columns: a word, then cells to the right. first begins a row. */
+void pw_text_first(struct pw_render *r, const char *text);
+void pw_text_cell(struct pw_render *r, const char *text);
+void pw_text_number(struct pw_render *r, uint64_t n);
+void pw_text_bytes(struct pw_render *r, uint64_t bytes);
+void pw_text_percent(struct pw_render *r, uint64_t part, uint64_t whole); /* "-" of nothing */
+void pw_text_end_row(struct pw_render *r);
+
+/* How many entries of each level have which flag. */
+void pw_text_flags(struct pw_render *r, const struct pw_counts *c);
 
 /* "7f3a5c200000-7f3a5c400000" */
 void pw_text_range(struct pw_render *r, uint64_t lo, uint64_t last);

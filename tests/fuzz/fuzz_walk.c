@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <pagewalk/runs.h>
+#include <pagewalk/stats.h>
 
 #include "check.h"
 #include "fuzz_image.h"
@@ -400,6 +401,46 @@ static void check_translations(struct walk_check *c)
 		check_translation(&c->probe[i], &t[i]);
 }
 
+static uint64_t sum(const uint64_t *v, size_t n, unsigned shift)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += v[i] << (shift ? shift + i : 0);
+	return all;
+}
+
+/* Whatever the tables: each way to add up what is mapped gives the same. */
+static void check_stats(struct walk_check *c)
+{
+	const struct pw_stats_opts opts = { .size = sizeof(opts), .budget = c->image->opts.budget };
+	struct pw_stats s;
+	struct pw_error err;
+	uint64_t mapped;
+	int rc = pw_stats(&c->image->space, &opts, &s, &err);
+
+	if (rc) {
+		CHECK(rc < 0 && c->image->give_up_after);
+		return;
+	}
+	mapped = pw_stats_mapped(&s);
+	if (!s.hidden) {
+		CHECK(sum(s.contiguity.extent_bytes, PW_ORDERS, 0) == mapped);
+		CHECK(sum(s.contiguity.blocks, PW_ORDERS, 12) == mapped);
+	}
+	if (!s.leaf_only) {
+		CHECK((s.tlb.merged[0] << 12) + (s.tlb.merged[1] << 21) + (s.tlb.merged[2] << 30) == mapped);
+		CHECK((s.tlb.now[0] << 12) + (s.tlb.now[1] << 21) + (s.tlb.now[2] << 30) == mapped);
+		CHECK(sum(s.tlb.merged, 3, 0) <= sum(s.tlb.now, 3, 0));
+		CHECK(pw_stats_tables(&s) <= sum(s.walk.tables, PW_NLEVELS, 0));
+	}
+	for (unsigned level = 0; level < PW_NLEVELS; level++) {
+		CHECK(s.accessed[level] <= s.bytes[level] && s.dirty[level] <= s.bytes[level]);
+		CHECK(s.empty[level] + s.single[level] <= s.counts.tables[level]);
+	}
+	pw_stats_free(&s);
+}
+
 static void choose_probes(struct walk_check *c, struct fuzz_input *in)
 {
 	for (unsigned i = 0; i < NPROBES; i++) {
@@ -449,6 +490,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_walk(c, &stats);
 	check_runs(c);
 	check_translations(c);
+	check_stats(c);
 	for (unsigned m = 0; m < NMODES; m++)
 		pw_runs_free(c->runs[m].runs);
 	fuzz_image_close(&image);
