@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&cmd_vmas,
 	&cmd_rmap,
 	&cmd_stats,
+	&cmd_audit,
 	&cmd_snapshot,
 	&cmd_diff,
 	&cmd_decode,

@@ -16,7 +16,7 @@ struct command;
 struct args {
 	const struct command *cmd;
 	const char *source, *output, *columns, *sort, *level, *cgroup, *filter, *dialect, *input, *max_level, *block,
-		*amount, *interval;
+		*amount, *interval, *fail_on, *baseline, *write_baseline;
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth, top;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;

@@ -29,6 +29,10 @@ _pagewalk_options() {
 		echo '--all --cgroup --sort --watch --count --pages --top --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns
 			--bytes --noheadings --color --help -a -w -c -t -u -k -s -j -o -b -n -h'
 		;;
+	audit)
+		echo '--all --cgroup --fail-on --baseline --write-baseline --exact --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output
+			--columns --bytes --noheadings --color --help -a -x -s -j -o -b -n -h'
+		;;
 	snapshot)
 		echo '--all --cgroup --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help
 			-a -o -u -k -s -j -b -h'
@@ -74,6 +78,7 @@ _pagewalk_columns() {
 	vmas) echo 'range vma size 4k 2m 1g swap tables name mapped protnone path offset inode' ;;
 	rmap) echo 'frames maps target va page perm name level slot kernel flags' ;;
 	stats) echo 'pid mapped 2m 1g swap tables share fill tlb merged thp name 4k protnone accessed dirty blocks vmpte' ;;
+	audit) echo 'level rule target at size pieces perm vma name pages end pa raw path known why' ;;
 	diff) echo 'range size change pages pieces before after name va end pa-before pa-after path' ;;
 	decode) echo 'level kind pa size own bits' ;;
 	kalloc) echo 'va pa level raw api cpu' ;;
@@ -89,6 +94,7 @@ _pagewalk_values() {
 		[ "$1" != pagetables ] || echo debugfs
 		;;
 	--paging) echo '4 5' ;;
+	--fail-on) echo 'info low medium high never' ;;
 	-b | --block) [ "$1" != alloc ] || echo '4K 1G' ;;
 	-w | --width) echo '1 2 4 8' ;;
 	--color) echo 'auto always never' ;;
@@ -118,7 +124,7 @@ _pagewalk() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-} before=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas rmap stats snapshot diff decode mem kalloc alloc layout
+		mapfile -t COMPREPLY < <(compgen -W 'doctor info ps translate vtop dump vmas rmap stats audit snapshot diff decode mem kalloc alloc layout
 			pagetables cpu va2pa pagemap_dump dev_mem --help --version' -- "$cur")
 		return
 	fi
@@ -128,7 +134,7 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-o | --output | --input)
+	-o | --output | --input | --baseline | --write-baseline)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -142,7 +148,7 @@ _pagewalk() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur"; compgen -f -- "$cur")
 		return
 		;;
-	--paging | --color | --sort | -l | --level | --max-level | -w | --width)
+	--paging | --color | --sort | --fail-on | -l | --level | --max-level | -w | --width)
 		mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_values "$cmd" "$prev")" -- "$cur")
 		return
 		;;
@@ -165,7 +171,7 @@ _pagewalk() {
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 			;;
 		diff) mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur"; compgen -f -- "$cur") ;;
-		translate | vtop | dump | vmas | rmap | stats | snapshot | pagetables | cpu | va2pa | pagemap_dump)
+		translate | vtop | dump | vmas | rmap | stats | audit | snapshot | pagetables | cpu | va2pa | pagemap_dump)
 			mapfile -t COMPREPLY < <(compgen -W "$(_pagewalk_targets)" -- "$cur")
 			;;
 		esac

@@ -3,6 +3,7 @@
 #ifndef PAGEWALK_H
 #define PAGEWALK_H
 
+#include <pagewalk/audit.h>
 #include <pagewalk/arch.h>
 #include <pagewalk/cpu.h>
 #include <pagewalk/diff.h>

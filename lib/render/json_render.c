@@ -564,6 +564,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		pw_json_alloc(r, e->alloc);
 	if (e->rmap)
 		pw_json_rmap(r, e->rmap);
+	if (e->audit)
+		pw_json_audit(r, e->audit);
 	if (r->view == PW_VIEW_REGIONS)
 		pw_json_layout(r);
 	for (unsigned i = 0; i < PW_NLEVELS; i++)
@@ -620,6 +622,7 @@ const struct pw_render_ops pw_render_json = {
 	.diff_unknown = pw_json_diff_unknown,
 	.diff_sums = pw_json_diff_sums,
 	.snapshot = pw_json_snapshot,
+	.finding = pw_json_finding,
 	.reach = pw_json_reach,
 	.frame = pw_json_frame,
 	.same = pw_json_same,

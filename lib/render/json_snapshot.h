@@ -8,6 +8,8 @@
 /* "snapshot_of" and "taken", for what is read from a snapshot. */
 void pw_json_taken(struct pw_json *j, const struct pw_taken *taken);
 
+void pw_json_finding(struct pw_render *r, const struct pw_finding *f);
+void pw_json_audit(struct pw_render *r, const struct pw_rec_audit *a);
 void pw_json_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s);
 
 void pw_json_diff_side(struct pw_render *r, const struct pw_rec_side *s);

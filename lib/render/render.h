@@ -9,6 +9,7 @@
 #ifndef PW_RENDER_H
 #define PW_RENDER_H
 
+#include <pagewalk/audit.h>
 #include <pagewalk/cpu.h>
 #include <pagewalk/joins.h>
 #include <pagewalk/live.h>
@@ -131,6 +132,13 @@ struct pw_rec_alloc {
 
 struct pw_rec_rmap;
 
+/* audit: how much was found, known findings apart. */
+struct pw_rec_audit {
+	uint64_t spaces;
+	uint64_t found[PW_AUDIT_NLEVELS];
+	uint64_t known, lost;
+};
+
 /* What the sums are of: all there is, one space of several, or, at the end, these together. */
 enum pw_end_of { PW_END_ALL, PW_END_SPACE, PW_END_STREAM };
 
@@ -147,6 +155,7 @@ struct pw_rec_end {
 	const struct pw_rec_kalloc *kalloc; /* kalloc: what the pages are together */
 	const struct pw_rec_alloc *alloc;   /* alloc: the same */
 	const struct pw_rec_rmap *rmap;     /* rmap: the same of frames */
+	const struct pw_rec_audit *audit;   /* audit: its sums */
 	bool hidden;                        /* frame numbers were asked for and not given */
 	const struct pw_source_ops *picked; /* doctor: what auto takes; NULL: nothing works */
 	bool has_walk;                      /* walk is filled in */
@@ -298,6 +307,7 @@ struct pw_render_ops {
 	void (*stats)(struct pw_render *r, const struct pw_rec_stats *s);
 	void (*stats_row)(struct pw_render *r, const struct pw_rec_stats_row *row);
 	void (*round)(struct pw_render *r, const struct pw_rec_round *round);
+	void (*finding)(struct pw_render *r, const struct pw_finding *f);
 	void (*end)(struct pw_render *r, const struct pw_rec_end *end);
 };
 
@@ -327,6 +337,7 @@ enum pw_view {
 	PW_VIEW_RMAP,
 	PW_VIEW_STATS,
 	PW_VIEW_ROUNDS,
+	PW_VIEW_AUDIT,
 	PW_VIEW_ALLOC,   /* "VA=0x... -> PA=0x..." */
 	PW_VIEW_ADDRESS, /* the physical address and nothing else */
 	PW_VIEW_PAGEMAP, /* one word of /proc/PID/pagemap a line */
@@ -347,9 +358,10 @@ struct pw_render {
 	unsigned va_digits;
 	const struct pw_area *area; /* a hint: where the last address was */
 	struct pw_label_cache *labels;
-	bool any;     /* something was put before: the next block starts with an empty line */
-	bool hidden;  /* a frame was hidden */
-	bool between; /* a block was put: the next one starts with an empty line */
+	bool any;           /* something was put before: the next block starts with an empty line */
+	bool hidden;        /* a frame was hidden */
+	uint64_t rules_met; /* bit n: a finding of rule n was put */
+	bool between;       /* a block was put: the next one starts with an empty line */
 };
 
 /* The areas with the most bytes of tables, at most so many: how many there are in *out, which is malloc'ed (NULL: out of memory). */

@@ -31,6 +31,7 @@ static const struct {
 	VIEW(PW_VIEW_RMAP, rmap),
 	VIEW(PW_VIEW_STATS, stats),
 	VIEW(PW_VIEW_ROUNDS, round),
+	VIEW(PW_VIEW_AUDIT, audit),
 };
 
 const struct pw_column *pw_view_columns(enum pw_view view, size_t *n)
@@ -593,6 +594,8 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		pw_text_rmap_end(r, e);
 	else if (e->alloc)
 		pw_text_alloc_end(r, e->alloc);
+	else if (e->audit)
+		pw_text_audit_end(r, e);
 	else if (r->view == PW_VIEW_PAGEMAP || r->view == PW_VIEW_ADDRESS || r->view == PW_VIEW_STATS ||
 		 r->view == PW_VIEW_ROUNDS)
 		return;
@@ -702,6 +705,7 @@ const struct pw_render_ops pw_render_text = {
 	.diff_unknown = pw_text_diff_unknown,
 	.diff_sums = pw_text_diff_sums,
 	.snapshot = pw_text_snapshot,
+	.finding = pw_text_finding,
 	.reach = pw_text_reach,
 	.frame = pw_text_frame,
 	.same = pw_text_same,

@@ -9,11 +9,11 @@
 extern const struct pw_column pw_run_columns[], pw_entry_columns[], pw_tree_columns[], pw_path_columns[],
 	pw_brief_columns[], pw_process_columns[], pw_vma_columns[], pw_source_columns[], pw_decode_columns[],
 	pw_kpage_columns[], pw_pagetables_columns[], pw_region_columns[], pw_place_columns[], pw_diff_columns[],
-	pw_fact_columns[], pw_rmap_columns[], pw_stats_columns[], pw_round_columns[];
+	pw_fact_columns[], pw_rmap_columns[], pw_stats_columns[], pw_round_columns[], pw_audit_columns[];
 extern const size_t pw_run_ncolumns, pw_entry_ncolumns, pw_tree_ncolumns, pw_path_ncolumns, pw_brief_ncolumns,
 	pw_process_ncolumns, pw_vma_ncolumns, pw_source_ncolumns, pw_decode_ncolumns, pw_kpage_ncolumns,
 	pw_pagetables_ncolumns, pw_region_ncolumns, pw_place_ncolumns, pw_diff_ncolumns, pw_fact_ncolumns,
-	pw_rmap_ncolumns, pw_stats_ncolumns, pw_round_ncolumns;
+	pw_rmap_ncolumns, pw_stats_ncolumns, pw_round_ncolumns, pw_audit_ncolumns;
 
 #define PW_COLUMNS(name, ...)                                           \
 	const struct pw_column pw_##name##_columns[] = { __VA_ARGS__ }; \
@@ -38,6 +38,8 @@ void pw_text_area_change(struct pw_render *r, const struct pw_area_change *c);
 void pw_text_diff_unknown(struct pw_render *r, const struct pw_diff_unknown *u);
 void pw_text_diff_sums(struct pw_render *r, const struct pw_diff_sums *s);
 void pw_text_snapshot(struct pw_render *r, const struct pw_rec_snapshot *s);
+void pw_text_finding(struct pw_render *r, const struct pw_finding *f);
+void pw_text_audit_end(struct pw_render *r, const struct pw_rec_end *e);
 void pw_text_page(struct pw_render *r, const struct pw_rec_page *p);
 void pw_text_reach(struct pw_render *r, const struct pw_rec_reach *rec);
 void pw_text_frame(struct pw_render *r, const struct pw_rec_frame *f);
