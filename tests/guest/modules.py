@@ -181,6 +181,7 @@ MODULES = {
     "pagewalk_origins_check": Module("origins/pagewalk_origins.ko", PAGEWALK, "PAGEWALK_CHECK"),
     "su_devmem": Module("origins/su_devmem.ko", PAGEWALK),
     "planted": Module("planted.ko", (("tests/guest/planted", ""),)),
+    "unsound": Module("unsound.ko", (("tests/guest/unsound", ""),)),
 }
 # What others install.
 OURS = tuple(name for name, module in MODULES.items() if module.folders[0][0].startswith("kmod") and not module.define)
