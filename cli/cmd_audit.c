@@ -156,7 +156,9 @@ static bool put_findings(struct audit *d, const struct pw_finding *f, size_t n)
 static int answer(struct audit *d)
 {
 	const struct args *args = d->s->args;
-	const struct pw_rec_head head = { .command = "audit", .what = "audit", .va = { 0, UINT64_MAX } };
+	const struct pw_rec_head head = {
+		.command = "audit", .what = "audit", .filter = args->filter, .va = { 0, UINT64_MAX }
+	};
 	struct pw_finding *f;
 	bool fails;
 	size_t n;
@@ -203,7 +205,7 @@ static int look(struct audit *d)
 /* A baseline that cannot be read is said before anything is looked at. */
 static int audit(struct session *s, int fail_on)
 {
-	const struct pw_audit_opts opts = { .size = sizeof(opts), .exact = s->args->exact };
+	const struct pw_audit_opts opts = { .size = sizeof(opts), .exact = s->args->exact, .filter = s->filter };
 	struct audit d = { .s = s, .fail_on = fail_on };
 	int rc;
 
@@ -245,6 +247,7 @@ static const struct option_def options[] = {
 	OPT("baseline", 0, "FILE", OPT_TEXT, baseline, "findings that are accepted"),
 	OPT("write-baseline", 0, "FILE", OPT_TEXT, write_baseline, "accept all that is found now"),
 	OPT("exact", 'x', NULL, OPT_FLAG, exact, "a line for each piece of addresses"),
+	OPT_FILTER,
 	OPT_SOURCE,
 	OPT_PAGING,
 	OPTS_IMAGE,

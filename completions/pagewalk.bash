@@ -30,8 +30,8 @@ _pagewalk_options() {
 			--bytes --noheadings --color --help -a -w -c -t -u -k -s -j -o -b -n -h'
 		;;
 	audit)
-		echo '--all --cgroup --fail-on --baseline --write-baseline --exact --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output
-			--columns --bytes --noheadings --color --help -a -x -s -j -o -b -n -h'
+		echo '--all --cgroup --fail-on --baseline --write-baseline --exact --filter --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output
+			--columns --bytes --noheadings --color --help -a -x -f -s -j -o -b -n -h'
 		;;
 	snapshot)
 		echo '--all --cgroup --output --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --bytes --help

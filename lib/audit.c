@@ -103,14 +103,17 @@ static int on_run(void *ctx, const struct pw_run *run)
 static int walk_piece(struct pw_look *l, struct pw_walk_stats *stats)
 {
 	const struct pw_walk_opts opts = { .size = sizeof(opts), .va = { 0, UINT64_MAX }, .fold_aliases = true };
-	int rc;
+	const struct pw_areas *areas = l->has_areas ? &l->space.areas : NULL;
+	struct pw_filtered *stage;
+	int rc = -ENOMEM;
 
-	l->runs = pw_runs_new(PW_RUNS_PHYS, l->has_areas ? &l->space.areas : NULL, on_run, l);
-	if (!l->runs)
-		return -ENOMEM;
-	rc = pw_walk(&l->space, &opts, &pw_runs_visitor, l->runs, stats);
+	l->runs = pw_runs_new(PW_RUNS_PHYS, areas, on_run, l);
+	stage = pw_filtered_new(l->a->filter, areas, &pw_runs_visitor, l->runs);
+	if (l->runs && stage)
+		rc = pw_walk(&l->space, &opts, &pw_filtered_visitor, stage, stats);
 	if (!rc)
 		rc = pw_runs_flush(l->runs);
+	pw_filtered_free(stage);
 	pw_runs_free(l->runs);
 	stats->unreadable -= l->told;
 	return rc;
@@ -374,6 +377,8 @@ struct pw_audit *pw_audit_new(struct pw_target *t, const struct pw_audit_opts *o
 			     t->source.ops->name);
 		return NULL;
 	}
+	if (opts->filter && pw_filter_check(opts->filter, &t->mmu[PW_HALF_USER], err))
+		return NULL;
 	a = calloc(1, sizeof(*a));
 	if (!a) {
 		pw_error_set(err, -ENOMEM, "out of memory");
@@ -381,6 +386,7 @@ struct pw_audit *pw_audit_new(struct pw_target *t, const struct pw_audit_opts *o
 	}
 	a->target = t;
 	a->all.exact = opts->exact;
+	a->filter = opts->filter;
 	a->live = !t->taken && (t->source.consistency == PW_VALIDATED || t->source.consistency == PW_LOCKED);
 	a->device_attrs = attrs_named(arch, "special") | attrs_named(arch, "devmap");
 	rc = know_kernel(a);

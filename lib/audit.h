@@ -99,7 +99,8 @@ struct pw_audit {
 	struct pw_table_set tables;
 	struct pw_table_set entry; /* frames of the cpu entry area */
 	struct pw_findings all;
-	bool live; /* it may change while it is looked at */
+	bool live;                      /* it may change while it is looked at */
+	const struct pw_filter *filter; /* NULL: none */
 };
 
 enum pw_audit_part { PW_AUDIT_USER, PW_AUDIT_KERNEL, PW_AUDIT_PTI };

@@ -11,6 +11,7 @@
 #ifndef PAGEWALK_AUDIT_H
 #define PAGEWALK_AUDIT_H
 
+#include <pagewalk/filter.h>
 #include <pagewalk/target.h>
 #include <pagewalk/walk.h>
 
@@ -56,6 +57,7 @@ struct pw_finding {
 struct pw_audit_opts {
 	size_t size; /* sizeof(struct pw_audit_opts) */
 	bool exact;  /* a finding is one piece of addresses of one space; else all that is alike is one */
+	const struct pw_filter *filter; /* only entries that match are judged; NULL: all. Tables are, always */
 };
 
 struct pw_audit;
