@@ -25,7 +25,7 @@ def test_mem_reads_a_process(g, source):
     assert out.split()[1:5] == [b"65656565"] * 4, out
     # To the end of what is mapped, and no further.
     rc, out, err = g.run(["pagewalk", "-s", source, "mem", "read", str(c["parent"]), "0"])
-    assert rc == 3 and b"not mapped" in err, (out, err)
+    assert rc == 3 and b"is not there (none)" in err, (out, err)
 
 
 @guest_test(kernels=FEW, **MODULE)
