@@ -15,6 +15,7 @@
 #include <pagewalk/rmap.h>
 #include <pagewalk/runs.h>
 #include <pagewalk/snapshot.h>
+#include <pagewalk/soft.h>
 #include <pagewalk/source.h>
 #include <pagewalk/space.h>
 #include <pagewalk/stats.h>
