@@ -21,5 +21,6 @@
 #include <pagewalk/stats.h>
 #include <pagewalk/target.h>
 #include <pagewalk/walk.h>
+#include <pagewalk/why.h>
 
 #endif

@@ -8,6 +8,9 @@
 #define MARKER_POISON  2 /* v6.2 */
 #define MARKER_GUARD   4 /* v6.13 */
 
+/* No kernel has ever taken more than ten types from swap areas. */
+#define ALWAYS_SWAP 20
+
 const char *pw_soft_name(enum pw_soft_kind kind)
 {
 	static const char *const names[] = {
@@ -73,7 +76,7 @@ static enum pw_soft_kind kind_of(const struct pw_soft_types *types, unsigned typ
 {
 	unsigned nth = type - types->areas;
 
-	if (type < types->areas)
+	if (type < (types->areas ? types->areas : ALWAYS_SWAP))
 		return PW_SOFT_SWAP;
 	if (!types->known)
 		return PW_SOFT_UNKNOWN;
@@ -115,7 +118,7 @@ bool pw_soft_decode(const struct pw_mmu *mmu, const struct pw_entry *e, struct p
 	if (!e->has_swap) {
 		/* Swapped, and write-protected by userfaultfd, looks like the marker where the type is hidden: bit 62. */
 		s.kind = leaf_only && e->raw >> 62 & 1 ? hidden_kind(&(struct pw_soft){ 0 }, has_attr(mmu, e, "guard"))
-			 : leaf_only		       ? hidden_kind(&s, has_attr(mmu, e, "guard"))
+			 : leaf_only                   ? hidden_kind(&s, has_attr(mmu, e, "guard"))
 						       : PW_SOFT_UNKNOWN;
 	} else {
 		s.kind = leaf_only && has_attr(mmu, e, "guard") ? PW_SOFT_MARKER_GUARD

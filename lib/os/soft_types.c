@@ -56,7 +56,8 @@ void pw_soft_types_of(const struct pw_soft_signs *s, struct pw_soft_types *out)
 	if (t.marker > left || !device_types(s, &t, left - t.marker))
 		return;
 	t.known = true;
-	snprintf(t.how, sizeof(t.how), "BTF: swap_info_struct *[%u], %sPG_hwpoison, %sPGMIGRATE_SUCCESS, %sPG_anon_exclusive, %smm_rss_stat",
+	snprintf(t.how, sizeof(t.how),
+		 "BTF: swap_info_struct *[%u], %sPG_hwpoison, %sPGMIGRATE_SUCCESS, %sPG_anon_exclusive, %smm_rss_stat",
 		 s->areas, s->hwpoison ? "" : "no ", s->migration ? "" : "no ", s->anon_exclusive ? "" : "no ",
 		 s->rss_stat ? "" : "no ");
 	*out = t;
