@@ -111,7 +111,7 @@ struct pw_why {
 struct pw_why_opts {
 	size_t size;                  /* sizeof(struct pw_why_opts) */
 	const struct pw_joins *joins; /* NULL: none */
-	bool quick;                   /* nothing for which the kernel would go through a process (smaps), and no neighbours */
+	bool quick; /* nothing for which the kernel would go through a process (smaps), and no neighbours */
 };
 
 struct pw_reasoner;

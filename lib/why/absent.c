@@ -26,14 +26,16 @@ static bool is_user_root(const struct look *l)
 static void kernel_nothing(struct look *l)
 {
 	if ((l->t->va & ~UINT64_C(0xfff)) == VSYSCALL) {
-		pw_why_set(l, PW_WHY_VSYSCALL, "the page of the old system calls, which the kernel emulates: nothing is mapped");
+		pw_why_set(l, PW_WHY_VSYSCALL,
+			   "the page of the old system calls, which the kernel emulates: nothing is mapped");
 	} else if (is_user_root(l)) {
 		pw_why_says(l, "root", "0x%llx: the root that user mode runs on, with page-table isolation on",
 			    (unsigned long long)l->t->piece->root);
 		pw_why_set(l, PW_WHY_PTI,
 			   "page-table isolation: the user root has nothing of the kernel here; its own root may");
 	} else if (l->area) {
-		pw_why_set(l, PW_WHY_KERNEL_UNMAPPED, "nothing is mapped at this place of the kernel's %s", l->area->name);
+		pw_why_set(l, PW_WHY_KERNEL_UNMAPPED, "nothing is mapped at this place of the kernel's %s",
+			   l->area->name);
 	} else {
 		pw_why_set(l, PW_WHY_KERNEL_UNMAPPED, "nothing is mapped at this kernel address");
 	}
@@ -66,13 +68,15 @@ static void file_nothing(struct look *l)
 		pw_why_says(l, "/proc/PID/map_files", "%llu bytes; the page is at 0x%llx", (unsigned long long)size,
 			    (unsigned long long)at);
 		if (at >= size) {
-			pw_why_set(l, PW_WHY_PAST_END_OF_FILE, "past the end of %s, which has %llu bytes: a touch is SIGBUS",
-				   l->area->name, (unsigned long long)size);
+			pw_why_set(l, PW_WHY_PAST_END_OF_FILE,
+				   "past the end of %s, which has %llu bytes: a touch is SIGBUS", l->area->name,
+				   (unsigned long long)size);
 			return;
 		}
 	}
 	if (pw_why_is_hugetlb(l))
-		pw_why_set(l, PW_WHY_FILE_NOT_READ, "a huge page of %s that this process has not touched", l->area->name);
+		pw_why_set(l, PW_WHY_FILE_NOT_READ, "a huge page of %s that this process has not touched",
+			   l->area->name);
 	else if (pw_why_is_shmem(l->area))
 		pw_why_set(l, PW_WHY_FILE_NOT_READ,
 			   "byte 0x%llx of %s: not touched by this process, or swapped out as shared memory is",
@@ -130,7 +134,8 @@ static void user_nothing(struct look *l)
 		without_access(l);
 	} else if (pw_why_flag(l, PW_VMA_UFFD_MISSING)) {
 		pw_why_says(l, "/proc/PID/smaps", "VmFlags um: registered with userfaultfd for missing pages");
-		pw_why_set(l, PW_WHY_UFFD_MISSING, "missing: a touch is handed to userfaultfd, which provides the page");
+		pw_why_set(l, PW_WHY_UFFD_MISSING,
+			   "missing: a touch is handed to userfaultfd, which provides the page");
 	} else if (pw_why_is_file(l->area)) {
 		file_nothing(l);
 	} else {
@@ -170,7 +175,8 @@ void pw_why_protnone(struct look *l)
 	bool splitting = l->t->piece->mmu.arch == &pw_arch_x86_64 && !(l->e.raw & 0x100);
 
 	if (splitting) {
-		pw_why_set(l, PW_WHY_SPLITTING, "a huge page at 0x%llx that the kernel is just splitting or changing", pa);
+		pw_why_set(l, PW_WHY_SPLITTING, "a huge page at 0x%llx that the kernel is just splitting or changing",
+			   pa);
 	} else if (!l->area) {
 		pw_why_set(l, PW_WHY_PROTNONE_UNKNOWN,
 			   "PROT_NONE or a NUMA hint: the kernel keeps page 0x%llx, the CPU may not use it", pa);

@@ -29,7 +29,8 @@ static void say_types(struct look *l, const struct pw_soft_types *t)
 	else if (!t->known)
 		pw_why_says(l, "swap types", "0-%u are swap areas (%s)", t->areas - 1, t->how);
 	else
-		pw_why_says(l, "swap types", "0-%u swap, then %u hwpoison, %u migration, %u device, %u marker, %u swapin-error",
+		pw_why_says(l, "swap types",
+			    "0-%u swap, then %u hwpoison, %u migration, %u device, %u marker, %u swapin-error",
 			    t->areas - 1, t->hwpoison, t->migration, t->device, t->marker, t->swapin_error);
 	if (t->known)
 		pw_why_says(l, "that by", "%s", t->how);
@@ -93,7 +94,8 @@ static void with_page(struct look *l, const struct pw_soft *s)
 	case PW_SOFT_MIGRATION_READ:
 	case PW_SOFT_MIGRATION_READ_EXCLUSIVE:
 	case PW_SOFT_MIGRATION_WRITE:
-		pw_why_set(l, PW_WHY_MIGRATION, "under migration: page 0x%llx is just moving, a touch waits for it", pa);
+		pw_why_set(l, PW_WHY_MIGRATION, "under migration: page 0x%llx is just moving, a touch waits for it",
+			   pa);
 		break;
 	case PW_SOFT_DEVICE_WRITE:
 	case PW_SOFT_DEVICE_READ:
@@ -101,8 +103,8 @@ static void with_page(struct look *l, const struct pw_soft *s)
 			   pa >> 12);
 		break;
 	default:
-		pw_why_set(l, PW_WHY_DEVICE_EXCLUSIVE, "lent to a device for atomic access (page 0x%llx): a touch takes it back",
-			   pa);
+		pw_why_set(l, PW_WHY_DEVICE_EXCLUSIVE,
+			   "lent to a device for atomic access (page 0x%llx): a touch takes it back", pa);
 	}
 }
 
@@ -116,7 +118,8 @@ static void without_page(struct look *l, const struct pw_soft *s)
 		pw_why_set(l, PW_WHY_GUARD_REGION, "a guard region (MADV_GUARD_INSTALL): a touch is SIGSEGV");
 		break;
 	case PW_SOFT_MARKER_POISON:
-		pw_why_set(l, PW_WHY_POISONED, "marked as poisoned (UFFDIO_POISON, or lost when swapped in): a touch is SIGBUS");
+		pw_why_set(l, PW_WHY_POISONED,
+			   "marked as poisoned (UFFDIO_POISON, or lost when swapped in): a touch is SIGBUS");
 		break;
 	case PW_SOFT_SWAPIN_ERROR:
 		pw_why_set(l, PW_WHY_POISONED, "lost: it could not be read back from swap, a touch is SIGBUS");
@@ -125,7 +128,8 @@ static void without_page(struct look *l, const struct pw_soft *s)
 		pw_why_set(l, PW_WHY_HIDDEN, "swapped out, or another note: pagemap hides which without CAP_SYS_ADMIN");
 		break;
 	case PW_SOFT_MARKER:
-		pw_why_set(l, PW_WHY_SOFT_UNKNOWN, "a marker of the kernel's with bits 0x%llx, whose meaning is not known",
+		pw_why_set(l, PW_WHY_SOFT_UNKNOWN,
+			   "a marker of the kernel's with bits 0x%llx, whose meaning is not known",
 			   (unsigned long long)s->markers);
 		break;
 	default:

@@ -7,7 +7,7 @@
 #include "why/why.h"
 
 #define LOW       65536 /* below, an address is that of a null pointer and what is reached by one */
-#define GAP_PAGES 256 /* stack_guard_gap, unless the kernel was booted with another */
+#define GAP_PAGES 256   /* stack_guard_gap, unless the kernel was booted with another */
 
 /* -------- a stack that can grow -------- */
 
@@ -84,8 +84,9 @@ void pw_why_outside(struct look *l)
 	if (above)
 		pw_why_says(l, "VMA above", "%s, %s above it", pw_why_area(above).text,
 			    pw_why_size(above->lo - va).text);
-	pw_why_set(l, PW_WHY_OUTSIDE, va < LOW ? "outside every VMA, near address 0: a null pointer, SIGSEGV"
-						 : "outside every VMA: a touch is SIGSEGV");
+	pw_why_set(l, PW_WHY_OUTSIDE,
+		   va < LOW ? "outside every VMA, near address 0: a null pointer, SIGSEGV"
+			    : "outside every VMA: a touch is SIGSEGV");
 }
 
 /* -------- bits above the address -------- */
@@ -127,7 +128,8 @@ static void tagged(struct look *l, const char *name, uint64_t untagged)
 
 	pw_why_says(l, name, "without its bits the address is 0x%llx", (unsigned long long)untagged);
 	say_untag_mask(l);
-	pw_why_set(l, PW_WHY_TAGGED, "not canonical, but tagged as with %s: 0x%llx", name, (unsigned long long)untagged);
+	pw_why_set(l, PW_WHY_TAGGED, "not canonical, but tagged as with %s: 0x%llx", name,
+		   (unsigned long long)untagged);
 	if (rc)
 		return;
 	if (t.verdict == PW_MAPPED && t.pa != PW_PA_NONE)
@@ -142,6 +144,7 @@ void pw_why_non_canonical(struct look *l)
 	const struct pw_mode *mode = l->space->piece[0].mmu.mode;
 	uint64_t va = l->t->va, top = UINT64_C(1) << (mode->va_bits - 1);
 
+	pw_why_says(l, "address", "bits 63 to %u are not all the same, as they have to be", mode->va_bits - 1);
 	for (size_t i = 0; i < sizeof(lam) / sizeof(lam[0]) && !(va >> 63); i++) {
 		uint64_t untagged = va & ~lam[i].tag;
 
@@ -151,6 +154,6 @@ void pw_why_non_canonical(struct look *l)
 			return;
 		}
 	}
-	pw_why_set(l, PW_WHY_NON_CANONICAL, "not canonical: %s paging has no addresses from 0x%llx to 0x%llx", mode->name,
-		   (unsigned long long)top, (unsigned long long)~top);
+	pw_why_set(l, PW_WHY_NON_CANONICAL, "not canonical: %s paging has no addresses from 0x%llx to 0x%llx",
+		   mode->name, (unsigned long long)top, (unsigned long long)~top);
 }

@@ -99,9 +99,30 @@ static void by_area(struct look *l)
 		pw_why_set(l, PW_WHY_ANON, "an anonymous page");
 }
 
+/*
+ * Merged by KSM? Where the flag lies: two addresses of one process can have one frame of private memory through KSM only, and where
+ * nothing rules it out it is said.
+ */
+enum merged { MERGED, NOT_MERGED, MAYBE_MERGED };
+
+static enum merged merged_by_ksm(struct look *l, uint64_t flags)
+{
+	if (!bit(flags, KPF_KSM))
+		return NOT_MERGED;
+	if (!pw_why_ksm_flag_lies(l))
+		return MERGED;
+	pw_why_says(l, "/proc/kpageflags", "the kernel says ksm of every anonymous page (a fault of v6.10 and later)");
+	/* A page of one process alone (PG_anon_exclusive), or one that can be written, is not merged. */
+	if (bit(flags, KPF_MAPPEDTODISK) || l->e.size >= M2 || (!l->leaf_only && l->e.perm & PW_W) ||
+	    (pw_why_flags_known(l) && !pw_why_flag(l, PW_VMA_MERGEABLE)))
+		return NOT_MERGED;
+	return pw_why_twice(l) ? MERGED : MAYBE_MERGED;
+}
+
 static void by_flags(struct look *l, uint64_t flags)
 {
 	bool large = l->e.size >= M2 && !l->leaf_only;
+	enum merged ksm = merged_by_ksm(l, flags);
 
 	if (bit(flags, KPF_ZERO_PAGE) && (large || bit(flags, KPF_THP)))
 		pw_why_set(l, PW_WHY_HUGE_ZERO_PAGE, "the huge zero page: read, never written");
@@ -109,14 +130,14 @@ static void by_flags(struct look *l, uint64_t flags)
 		pw_why_set(l, PW_WHY_ZERO_PAGE, "the zero page: read, never written");
 	else if (bit(flags, KPF_HUGE))
 		pw_why_set(l, PW_WHY_HUGETLB, "a huge page of hugetlbfs");
-	else if (bit(flags, KPF_KSM))
+	else if (ksm == MERGED)
 		pw_why_set(l, PW_WHY_KSM, "a page that KSM has merged with others of the same content");
 	else if (bit(flags, KPF_ANON) && bit(flags, KPF_THP) && large)
 		pw_why_set(l, PW_WHY_THP, "a transparent huge page");
 	else if (bit(flags, KPF_ANON) && pw_why_is_file(l->area))
 		pw_why_set(l, PW_WHY_ANON, "a private copy of a page of %s", l->area->name);
 	else if (bit(flags, KPF_ANON))
-		pw_why_set(l, PW_WHY_ANON, "an anonymous page");
+		pw_why_set(l, PW_WHY_ANON, "an anonymous page%s", ksm == MAYBE_MERGED ? ", perhaps merged by KSM" : "");
 	else if (bit(flags, KPF_SWAPBACKED) && l->area)
 		pw_why_set(l, PW_WHY_SHMEM, "a page of shared memory or tmpfs, %s", l->area->name);
 	else
@@ -125,8 +146,7 @@ static void by_flags(struct look *l, uint64_t flags)
 
 static bool is_device(struct look *l)
 {
-	return pw_why_flag(l, PW_VMA_PFNMAP) ||
-	       (l->area && l->area->path && !strncmp(l->area->path, "/dev/mem", 9));
+	return pw_why_flag(l, PW_VMA_PFNMAP) || (l->area && l->area->path && !strncmp(l->area->path, "/dev/mem", 9));
 }
 
 static void user_page(struct look *l)

@@ -79,7 +79,7 @@ static bool by_settings(struct look *l)
 
 struct neighbours {
 	const struct look *l;
-	unsigned pages, contiguous, soft, protnone;
+	unsigned pages, contiguous, soft, protnone, same;
 	bool mixed;
 	uint64_t first_pa; /* that the first page of the 2M has, if all lie as in one huge page */
 };
@@ -101,11 +101,12 @@ static int look_at_span(void *ctx, const struct pw_span *span)
 		n->pages++;
 		n->mixed |= (e.perm ^ n->l->e.perm) & PW_W || (e.perm ^ n->l->e.perm) & (PW_X | PW_U);
 		n->contiguous += e.pa == n->first_pa + at;
+		n->same += e.pa == n->l->e.pa;
 	}
 	return 0;
 }
 
-static bool look_around(struct look *l, struct neighbours *n)
+static bool gather(struct look *l, struct neighbours *n)
 {
 	const struct pw_walk_opts opts = {
 		.size = sizeof(opts),
@@ -114,36 +115,55 @@ static bool look_around(struct look *l, struct neighbours *n)
 	const struct pw_visitor visitor = { .span = look_at_span };
 	struct pw_walk_stats stats = { 0 };
 
-	*n = (struct neighbours){ .l = l, .first_pa = (l->t->pa & ~UINT64_C(0xfff)) - (l->t->va & (M2 - 1) & ~UINT64_C(0xfff)) };
-	if (pw_walk(l->space, &opts, &visitor, n, &stats) || stats.unstable || stats.unreadable)
+	*n = (struct neighbours){ .l = l,
+				  .first_pa =
+					  (l->t->pa & ~UINT64_C(0xfff)) - (l->t->va & (M2 - 1) & ~UINT64_C(0xfff)) };
+	return !pw_walk(l->space, &opts, &visitor, n, &stats) && !stats.unstable && !stats.unreadable;
+}
+
+bool pw_why_twice(struct look *l)
+{
+	struct neighbours n;
+
+	if (l->r->quick || l->e.pa == PW_PA_NONE || !gather(l, &n) || n.same < 2)
 		return false;
-	pw_why_says(l, "the 2M around it", "%u of 512 pages mapped, %u swapped or otherwise away, %u without access; %s%s",
-		    n->pages, n->soft, n->protnone, n->mixed ? "permissions differ" : "permissions are the same",
+	pw_why_says(l, "the 2M around it", "%u addresses have this frame", n.same);
+	return true;
+}
+
+static bool look_around(struct look *l, struct neighbours *n)
+{
+	if (!gather(l, n))
+		return false;
+	pw_why_says(l, "the 2M around it",
+		    "%u of 512 pages mapped, %u swapped or otherwise away, %u without access; %s%s", n->pages, n->soft,
+		    n->protnone, n->mixed ? "permissions differ" : "permissions are the same",
 		    n->contiguous == 512 ? "; one aligned block of memory" : "");
 	return true;
 }
 
 /* The kernel calls smaller folios THP as well: one of 2M has its head where 2M begin and is not over after half of it. */
-static bool is_part_of_huge(struct look *l, const struct neighbours *n, uint64_t flags)
+static bool by_folio(struct look *l, uint64_t flags)
 {
-	uint64_t head, middle;
+	uint64_t first = l->t->pa & ~(M2 - 1), head, middle;
 
-	return flags >> KPF_THP & 1 && !(n->first_pa & (M2 - 1)) && pw_why_kpage(l, n->first_pa, &head) &&
-	       pw_why_kpage(l, n->first_pa + M2 / 2, &middle) && head >> KPF_HEAD & 1 && middle >> KPF_TAIL & 1;
+	if (!(flags >> KPF_THP & 1) || !pw_why_kpage(l, first, &head) || !pw_why_kpage(l, first + M2 / 2, &middle) ||
+	    !(head >> KPF_HEAD & 1) || !(middle >> KPF_TAIL & 1))
+		return false;
+	pw_why_says(l, "/proc/kpageflags", "0x%llx is the head of a huge page of 2M", (unsigned long long)first);
+	small(l, PW_SMALL_SPLIT,
+	      fits(l) ? "it is part of a huge page that is mapped in parts"
+		      : "it is part of a huge page, of which the VMA has not all");
+	return true;
 }
 
-static void by_neighbours(struct look *l, bool flags_known, uint64_t flags)
+static void by_neighbours(struct look *l)
 {
 	struct neighbours n;
 	char text[80];
 
 	if (!look_around(l, &n)) {
 		small(l, PW_SMALL_UNKNOWN, "not known why");
-	} else if (flags_known && is_part_of_huge(l, &n, flags)) {
-		pw_why_says(l, "/proc/kpageflags", "0x%llx is the head of a huge page of 2M",
-			    (unsigned long long)n.first_pa);
-		small(l, PW_SMALL_SPLIT, n.mixed ? "a huge page whose parts have different permissions"
-						 : "a huge page that is mapped in parts");
 	} else if (n.pages < 512) {
 		snprintf(text, sizeof(text), "of the 512 pages around it %u are not there", 512 - n.pages);
 		small(l, PW_SMALL_HOLES, text);
@@ -160,6 +180,6 @@ void pw_why_small(struct look *l, bool flags_known, uint64_t flags)
 {
 	if (l->r->quick || !l->area)
 		return;
-	if (!by_vma(l) && !by_settings(l))
-		by_neighbours(l, flags_known, flags);
+	if (!(flags_known && by_folio(l, flags)) && !by_vma(l) && !by_settings(l))
+		by_neighbours(l);
 }

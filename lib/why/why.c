@@ -265,6 +265,7 @@ static void other_verdicts(struct look *l)
 		pw_why_set(l, PW_WHY_NOT_RAM, "not followed: the next table would be outside RAM");
 		break;
 	default:
+		pw_why_says(l, "address", "bit 63 is %u", (unsigned)(l->t->va >> 63));
 		pw_why_set(l, PW_WHY_OTHER_HALF, "an address of the %s half, which is not shown here",
 			   l->t->va >> 63 ? "kernel" : "user");
 	}
@@ -302,7 +303,8 @@ void pw_why(struct pw_reasoner *r, struct pw_space *space, const struct pw_trans
 	l.area = pw_areas_find(&space->areas, t->va);
 	l.has_entry = t->piece && t->npath;
 	if (l.has_entry)
-		t->piece->mmu.arch->decode(&t->piece->mmu, t->path[t->npath - 1].level, t->path[t->npath - 1].raw, &l.e);
+		t->piece->mmu.arch->decode(&t->piece->mmu, t->path[t->npath - 1].level, t->path[t->npath - 1].raw,
+					   &l.e);
 	say_entry(&l);
 	say_area(&l);
 	ask(&l);

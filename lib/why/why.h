@@ -20,10 +20,11 @@ struct pw_reasoner {
 	const struct pw_joins *joins;
 	bool live; /* the target is the system that this runs on */
 	bool quick;
-	int kpageflags, kpagecount; /* -1: cannot be opened */
-	int kpage_error;            /* errno of that */
+	int kpageflags, kpagecount;     /* -1: cannot be opened */
+	int kpage_error;                /* errno of that */
 	const struct pw_area *flags_of; /* the areas whose flags were read last */
 	int flags_error;
+	enum { KSM_FLAG_UNTRIED, KSM_FLAG_TRUE, KSM_FLAG_LIES } ksm_flag;
 	struct pw_soft_types soft; /* of a leaf-only live source, whose mmu does not have them */
 	bool soft_read;
 };
@@ -77,11 +78,23 @@ bool pw_why_kpageflags(struct look *l, uint64_t pa, uint64_t *flags);
 /* The same without being evidence. */
 bool pw_why_kpage(struct look *l, uint64_t pa, uint64_t *flags);
 bool pw_why_kpagecount(struct look *l, uint64_t pa, uint64_t *count);
+/* Whether kpageflags' KSM bit means what it says. */
+bool pw_why_ksm_flag_lies(struct look *l);
 /* "uptodate lru anon ..." */
 void pw_why_page_flags(uint64_t flags, char *buf, size_t size);
 
 /* Bits of /proc/kpageflags: include/uapi/linux/kernel-page-flags.h */
-enum { KPF_HEAD = 15, KPF_TAIL = 16, KPF_ANON = 12, KPF_SWAPBACKED = 14, KPF_HUGE = 17, KPF_KSM = 21, KPF_THP = 22, KPF_ZERO_PAGE = 24 };
+enum {
+	KPF_HEAD = 15,
+	KPF_TAIL = 16,
+	KPF_ANON = 12,
+	KPF_SWAPBACKED = 14,
+	KPF_HUGE = 17,
+	KPF_KSM = 21,
+	KPF_THP = 22,
+	KPF_ZERO_PAGE = 24,
+	KPF_MAPPEDTODISK = 34
+};
 
 /* -------- the answers -------- */
 
@@ -92,5 +105,7 @@ void pw_why_outside(struct look *l);
 void pw_why_non_canonical(struct look *l);
 void pw_why_page(struct look *l);
 void pw_why_small(struct look *l, bool flags_known, uint64_t flags);
+/* Whether the same frame is mapped at another address of the 2M around it. */
+bool pw_why_twice(struct look *l);
 
 #endif
