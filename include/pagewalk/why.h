@@ -52,6 +52,7 @@ enum pw_reason {
 	PW_WHY_UNSTABLE,
 	PW_WHY_UNREADABLE,
 	PW_WHY_NOT_RAM,
+	PW_WHY_INCONSISTENT,
 	/* It translates; what page that is: */
 	PW_WHY_ANON,
 	PW_WHY_FILE,

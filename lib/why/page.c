@@ -60,12 +60,8 @@ static void say_uffd(struct look *l)
 		pw_why_add(l, "write-protected by userfaultfd");
 }
 
-static void say_sharers(struct look *l)
+static void say_sharers(struct look *l, uint64_t count)
 {
-	uint64_t count;
-
-	if (!pw_why_kpagecount(l, l->t->pa, &count))
-		return;
 	if (count == 1)
 		pw_why_add(l, "mapped once");
 	else if (count > 1)
@@ -151,25 +147,22 @@ static bool is_device(struct look *l)
 
 static void user_page(struct look *l)
 {
-	uint64_t flags = 0;
-	bool known;
+	uint64_t flags = 0, count = 0;
+	bool known = pw_why_kpage_says(l, l->t->pa, &count, &flags);
 
 	if (l->area && l->area->path && !strncmp(l->area->path, "/secretmem", 10)) {
 		pw_why_set(l, PW_WHY_SECRET, "secret memory (memfd_secret): the kernel's direct map does not have it");
-		known = pw_why_kpageflags(l, l->t->pa, &flags);
 	} else if (l->area && !strncmp(l->area->name, "[v", 2)) {
 		by_area(l);
-		known = false;
 	} else if (is_device(l)) {
 		pw_why_set(l, PW_WHY_DEVICE, "memory of a device or the kernel (VM_PFNMAP): frames without pages");
-		known = pw_why_kpageflags(l, l->t->pa, &flags);
-	} else if ((known = pw_why_kpageflags(l, l->t->pa, &flags))) {
+	} else if (known) {
 		by_flags(l, flags);
 	} else {
 		by_area(l);
 	}
 	if (!bit(flags, KPF_ZERO_PAGE))
-		say_sharers(l);
+		say_sharers(l, count);
 	say_key(l);
 	say_memory(l);
 	say_uffd(l);
@@ -182,13 +175,13 @@ static void user_page(struct look *l)
 
 static void kernel_page(struct look *l)
 {
-	uint64_t flags;
+	uint64_t flags, count;
 
 	if (l->area)
 		pw_why_set(l, PW_WHY_KERNEL_PAGE, "a kernel page of the %s", l->area->name);
 	else
 		pw_why_set(l, PW_WHY_KERNEL_PAGE, "a kernel page");
-	pw_why_kpageflags(l, l->t->pa, &flags);
+	pw_why_kpage_says(l, l->t->pa, &count, &flags);
 	say_memory(l);
 	say_node(l);
 }

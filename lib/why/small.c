@@ -145,10 +145,10 @@ static bool look_around(struct look *l, struct neighbours *n)
 /* The kernel calls smaller folios THP as well: one of 2M has its head where 2M begin and is not over after half of it. */
 static bool by_folio(struct look *l, uint64_t flags)
 {
-	uint64_t first = l->t->pa & ~(M2 - 1), head, middle;
+	uint64_t first = l->t->pa & ~(M2 - 1), count, head, middle;
 
-	if (!(flags >> KPF_THP & 1) || !pw_why_kpage(l, first, &head) || !pw_why_kpage(l, first + M2 / 2, &middle) ||
-	    !(head >> KPF_HEAD & 1) || !(middle >> KPF_TAIL & 1))
+	if (!(flags >> KPF_THP & 1) || !pw_why_kpage(l, first, &count, &head) ||
+	    !pw_why_kpage(l, first + M2 / 2, &count, &middle) || !(head >> KPF_HEAD & 1) || !(middle >> KPF_TAIL & 1))
 		return false;
 	pw_why_says(l, "/proc/kpageflags", "0x%llx is the head of a huge page of 2M", (unsigned long long)first);
 	small(l, PW_SMALL_SPLIT,

@@ -56,36 +56,26 @@ bool pw_why_choice(const char *path, char *buf, size_t size)
 	return true;
 }
 
-static bool word_of(int fd, uint64_t pa, uint64_t *out)
+bool pw_why_kpage(struct look *l, uint64_t pa, uint64_t *count, uint64_t *flags)
 {
-	return fd >= 0 && pa != PW_PA_NONE && !pw_system_pread(fd, out, sizeof(*out), (pa >> 12) * sizeof(*out));
+	return l->r->live && pa != PW_PA_NONE && pw_kpages_read(&l->r->kpages, pa >> 12, 1, count, flags) == 1;
 }
 
-bool pw_why_kpage(struct look *l, uint64_t pa, uint64_t *flags)
-{
-	return word_of(l->r->kpageflags, pa, flags);
-}
-
-bool pw_why_kpageflags(struct look *l, uint64_t pa, uint64_t *flags)
+bool pw_why_kpage_says(struct look *l, uint64_t pa, uint64_t *count, uint64_t *flags)
 {
 	char text[176];
 
 	if (!l->r->live || pa == PW_PA_NONE)
 		return false;
-	if (!pw_why_kpage(l, pa, flags)) {
-		pw_why_says(l, "/proc/kpageflags", "%s",
-			    l->r->kpage_error ? strerror(l->r->kpage_error) : "does not have this frame");
+	if (!pw_why_kpage(l, pa, count, flags)) {
+		if (l->r->no_kpages.text[0])
+			pw_why_says(l, "page flags", "%s", l->r->no_kpages.text);
+		else
+			pw_why_says(l, "/proc/kpageflags", "does not have this frame");
 		return false;
 	}
 	pw_why_page_flags(*flags, text, sizeof(text));
 	pw_why_says(l, "/proc/kpageflags", "%s", text);
-	return true;
-}
-
-bool pw_why_kpagecount(struct look *l, uint64_t pa, uint64_t *count)
-{
-	if (!l->r->live || !word_of(l->r->kpagecount, pa, count))
-		return false;
 	if (*count == 1)
 		pw_why_says(l, "/proc/kpagecount", "mapped once");
 	else
@@ -100,7 +90,7 @@ bool pw_why_kpagecount(struct look *l, uint64_t pa, uint64_t *count)
 bool pw_why_ksm_flag_lies(struct look *l)
 {
 	char *page;
-	uint64_t word = 0, flags;
+	uint64_t word = 0, count, flags;
 	int fd;
 
 	if (l->r->ksm_flag != KSM_FLAG_UNTRIED)
@@ -112,7 +102,7 @@ bool pw_why_ksm_flag_lies(struct look *l)
 	*(volatile char *)page = 1;
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && !pw_system_pread(fd, &word, sizeof(word), (uintptr_t)page / 4096 * sizeof(word)) && word << 9 &&
-	    pw_why_kpage(l, (word & ((UINT64_C(1) << 55) - 1)) << 12, &flags) && flags >> KPF_KSM & 1)
+	    pw_why_kpage(l, (word & ((UINT64_C(1) << 55) - 1)) << 12, &count, &flags) && flags >> KPF_KSM & 1)
 		l->r->ksm_flag = KSM_FLAG_LIES;
 	if (fd >= 0)
 		close(fd);
@@ -122,30 +112,25 @@ bool pw_why_ksm_flag_lies(struct look *l)
 
 void pw_why_page_flags(uint64_t flags, char *buf, size_t size)
 {
-	/* By bit; those from 32 on are the kernel's own and may move, but have not. */
-	static const char *const names[64] = {
-		[0] = "locked",         [1] = "error",         [2] = "referenced",   [3] = "uptodate",
-		[4] = "dirty",          [5] = "lru",           [6] = "active",       [7] = "slab",
-		[8] = "writeback",      [9] = "reclaim",       [10] = "buddy",       [11] = "mmap",
-		[12] = "anon",          [13] = "swapcache",    [14] = "swapbacked",  [15] = "compound-head",
-		[16] = "compound-tail", [17] = "huge",         [18] = "unevictable", [19] = "hwpoison",
-		[20] = "nopage",        [21] = "ksm",          [22] = "thp",         [23] = "offline",
-		[24] = "zero-page",     [25] = "idle",         [26] = "pgtable",     [32] = "reserved",
-		[33] = "mlocked",       [34] = "mappedtodisk", [35] = "private",     [36] = "private-2",
-		[37] = "owner-private", [38] = "arch",         [39] = "uncached",    [40] = "softdirty",
-		[41] = "arch-2",        [42] = "arch-3",
+	/* The kernel's own, from bit 32 on, which may move, but have not. */
+	static const char *const more[] = {
+		"reserved", "mlocked",  "mappedtodisk", "private", "private-2", "owner-private",
+		"arch",     "uncached", "softdirty",    "arch-2",  "arch-3",
 	};
 	size_t len = 0;
 
 	snprintf(buf, size, "no flags");
 	for (unsigned i = 0; i < 64 && len < size; i++) {
+		const char *known =
+			i >= 32 && i - 32 < sizeof(more) / sizeof(more[0]) ? more[i - 32] : pw_kpage_flag(i);
+
 		if (!(flags >> i & 1))
 			continue;
 		/* The bit of an anonymous page is another one by meaning: since v5.19 (78fbe906cc90). */
-		if (i == 34 && flags >> KPF_ANON & 1)
-			len += (size_t)snprintf(buf + len, size - len, " anon-exclusive");
-		else if (names[i])
-			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? " " : "", names[i]);
+		if (i == KPF_MAPPEDTODISK && flags >> KPF_ANON & 1)
+			known = "anon-exclusive";
+		if (known)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? " " : "", known);
 		else
 			len += (size_t)snprintf(buf + len, size - len, "%sbit-%u", len ? " " : "", i);
 	}

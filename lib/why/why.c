@@ -2,14 +2,10 @@
 #include "why/why.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <pagewalk/live.h>
 
 #include "os/btf.h"
 
@@ -50,6 +46,7 @@ static const char *const reason_names[PW_WHY_NREASONS] = {
 	[PW_WHY_UNSTABLE] = "unstable",
 	[PW_WHY_UNREADABLE] = "unreadable",
 	[PW_WHY_NOT_RAM] = "not-ram",
+	[PW_WHY_INCONSISTENT] = "inconsistent",
 	[PW_WHY_ANON] = "anon",
 	[PW_WHY_FILE] = "file",
 	[PW_WHY_SHMEM] = "shmem",
@@ -264,6 +261,10 @@ static void other_verdicts(struct look *l)
 	case PW_V_NOT_RAM:
 		pw_why_set(l, PW_WHY_NOT_RAM, "not followed: the next table would be outside RAM");
 		break;
+	case PW_V_INCONSISTENT:
+		pw_why_set(l, PW_WHY_INCONSISTENT, "inconsistent: other parts of this smeared image contradict it (%s)",
+			   pw_doubt_name(l->t->doubt));
+		break;
 	default:
 		pw_why_says(l, "address", "bit 63 is %u", (unsigned)(l->t->va >> 63));
 		pw_why_set(l, PW_WHY_OTHER_HALF, "an address of the %s half, which is not shown here",
@@ -321,9 +322,9 @@ int pw_reasoner_open(struct pw_target *t, const struct pw_why_opts *opts, struct
 	r->joins = opts ? opts->joins : NULL;
 	r->quick = opts && opts->quick;
 	r->live = t->os && !strcmp(t->os->name, "live");
-	r->kpageflags = r->live ? open("/proc/kpageflags", O_RDONLY | O_CLOEXEC) : -1;
-	r->kpage_error = r->kpageflags < 0 ? errno : 0;
-	r->kpagecount = r->live ? open("/proc/kpagecount", O_RDONLY | O_CLOEXEC) : -1;
+	r->kpages = (struct pw_kpages){ -1, -1 };
+	if (r->live)
+		pw_kpages_open(&r->kpages, &r->no_kpages);
 	*out = r;
 	return 0;
 }
@@ -332,9 +333,6 @@ void pw_reasoner_close(struct pw_reasoner *r)
 {
 	if (!r)
 		return;
-	if (r->kpageflags >= 0)
-		close(r->kpageflags);
-	if (r->kpagecount >= 0)
-		close(r->kpagecount);
+	pw_kpages_close(&r->kpages);
 	free(r);
 }

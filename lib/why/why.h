@@ -13,6 +13,7 @@
 #ifndef PW_WHY_PRIVATE_H
 #define PW_WHY_PRIVATE_H
 
+#include <pagewalk/live.h>
 #include <pagewalk/why.h>
 
 struct pw_reasoner {
@@ -20,8 +21,8 @@ struct pw_reasoner {
 	const struct pw_joins *joins;
 	bool live; /* the target is the system that this runs on */
 	bool quick;
-	int kpageflags, kpagecount;     /* -1: cannot be opened */
-	int kpage_error;                /* errno of that */
+	struct pw_kpages kpages; /* of a live target */
+	struct pw_error no_kpages;
 	const struct pw_area *flags_of; /* the areas whose flags were read last */
 	int flags_error;
 	enum { KSM_FLAG_UNTRIED, KSM_FLAG_TRUE, KSM_FLAG_LIES } ksm_flag;
@@ -74,10 +75,10 @@ bool pw_why_line(const char *path, char *buf, size_t size);
 bool pw_why_status(struct look *l, const char *name, const char *key, char *buf, size_t size);
 /* The chosen one of "always [madvise] never". */
 bool pw_why_choice(const char *path, char *buf, size_t size);
-bool pw_why_kpageflags(struct look *l, uint64_t pa, uint64_t *flags);
-/* The same without being evidence. */
-bool pw_why_kpage(struct look *l, uint64_t pa, uint64_t *flags);
-bool pw_why_kpagecount(struct look *l, uint64_t pa, uint64_t *count);
+/* How often a frame is mapped, and its flags. */
+bool pw_why_kpage(struct look *l, uint64_t pa, uint64_t *count, uint64_t *flags);
+/* The same, as evidence. */
+bool pw_why_kpage_says(struct look *l, uint64_t pa, uint64_t *count, uint64_t *flags);
 /* Whether kpageflags' KSM bit means what it says. */
 bool pw_why_ksm_flag_lies(struct look *l);
 /* "uptodate lru anon ..." */
