@@ -97,7 +97,7 @@ PW_API const char *pw_small_name(enum pw_small small);
 #define PW_WHY_MOST 24
 
 struct pw_evidence {
-	char from[56];  /* what was looked at: "/proc/kpageflags", "pte entry" */
+	char from[72];  /* what was looked at: "/proc/kpageflags", "pte entry" */
 	char says[176]; /* what it said */
 };
 

@@ -40,10 +40,25 @@ static bool by_vma(struct look *l)
 
 /* -------- settings -------- */
 
+/* The setting of pages of 2M, from v6.8 on, unless that is to inherit the one for all. */
+static const char *setting(bool shmem, char mode[32])
+{
+	static const char *const files[2][2] = {
+		{ THP "hugepages-2048kB/enabled", THP "enabled" },
+		{ THP "hugepages-2048kB/shmem_enabled", THP "shmem_enabled" },
+	};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (pw_why_choice(files[shmem][i], mode, 32) && strcmp(mode, "inherit"))
+			return files[shmem][i];
+	return NULL;
+}
+
 static bool by_settings(struct look *l)
 {
 	bool shmem = pw_why_is_shmem(l->area);
 	char mode[32], off[8];
+	const char *file;
 
 	if (pw_why_is_file(l->area) && !shmem) {
 		small(l, PW_SMALL_FILE, "a file's pages are as large as its file system keeps them");
@@ -59,9 +74,10 @@ static bool by_settings(struct look *l)
 		small(l, PW_SMALL_NOHUGEPAGE, "MADV_NOHUGEPAGE");
 		return true;
 	}
-	if (!l->r->live || !pw_why_choice(shmem ? THP "shmem_enabled" : THP "enabled", mode, sizeof(mode)))
+	file = l->r->live ? setting(shmem, mode) : NULL;
+	if (!file)
 		return false;
-	pw_why_says(l, shmem ? THP "shmem_enabled" : THP "enabled", "%s", mode);
+	pw_why_says(l, file, "%s", mode);
 	if (!strcmp(mode, "never") || !strcmp(mode, "deny")) {
 		small(l, PW_SMALL_OFF, "transparent huge pages are off");
 		return true;
