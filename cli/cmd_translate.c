@@ -12,6 +12,7 @@
 struct translate {
 	struct session *s;
 	struct pw_space *space;
+	struct pw_reasoner *reasoner; /* NULL: no reasons are shown */
 	struct pw_rec_end end;
 	uint64_t va[BATCH];
 	size_t n;
@@ -40,6 +41,18 @@ static void judge(struct translate *t, const struct pw_translation *out)
 	}
 }
 
+static void show(struct translate *t, const struct pw_translation *out)
+{
+	struct pw_rec_translation rec = { .t = out, .evidence = t->s->args->why };
+	struct pw_why why;
+
+	if (t->reasoner) {
+		pw_why(t->reasoner, t->space, out, &why);
+		rec.why = &why;
+	}
+	t->s->render.ops->translation(&t->s->render, &rec);
+}
+
 /* What is waiting goes through vectored reads. */
 static int answer(struct translate *t)
 {
@@ -52,7 +65,7 @@ static int answer(struct translate *t)
 	}
 	for (size_t i = 0; i < t->n; i++) {
 		judge(t, &out[i]);
-		t->s->render.ops->translation(&t->s->render, &out[i]);
+		show(t, &out[i]);
 	}
 	t->n = 0;
 	return pw_render_alive(&t->s->render) ? 0 : STATUS_FAILED;
@@ -182,6 +195,24 @@ static struct pw_range range_asked(struct session *s)
 	return r;
 }
 
+/* Many addresses are not to cost a look at all of the process, unless that is asked for. */
+static int open_reasoner(struct translate *t)
+{
+	struct session *s = t->s;
+	struct pw_why_opts opts = {
+		.size = sizeof(opts),
+		.joins = s->render.head.joins,
+		.quick = from_stdin(s->args) && !s->args->why,
+	};
+
+	if (!s->args->json && s->render.view == PW_VIEW_BRIEF)
+		return 0;
+	if (!pw_reasoner_open(s->target, &opts, &t->reasoner, &s->err))
+		return 0;
+	complain("%s", s->err.text);
+	return s->status = STATUS_FAILED;
+}
+
 static int translate(struct session *s, struct pw_space *space)
 {
 	struct translate t = { .s = s, .space = space, .end.complete = true };
@@ -201,9 +232,13 @@ static int translate(struct session *s, struct pw_space *space)
 		session_regions(s, space);
 	if (!rc)
 		rc = session_begin(s, &head);
+	if (!rc)
+		rc = open_reasoner(&t);
 	if (rc)
 		return rc;
-	if (ask_all(&t))
+	rc = ask_all(&t);
+	pw_reasoner_close(t.reasoner);
+	if (rc)
 		return s->status;
 	session_end(s, &t.end);
 	return s->status ? s->status : t.not_mapped ? STATUS_NO : STATUS_DONE;
@@ -217,8 +252,11 @@ static int run(struct args *args)
 
 	if (args->nargs < 2)
 		return usage_error(&cmd_translate, "translate needs a TARGET and an ADDR");
+	if (args->why && (args->brief || args->columns))
+		return usage_error(&cmd_translate, "--why and one line an address exclude each other");
 	rc = session_open(&s, args,
-			  args->brief || args->columns || from_stdin(args) ? PW_VIEW_BRIEF : PW_VIEW_TRANSLATE);
+			  args->brief || args->columns || (from_stdin(args) && !args->why) ? PW_VIEW_BRIEF
+											   : PW_VIEW_TRANSLATE);
 	if (rc)
 		return rc;
 	if (!session_target(&s) && !session_space(&s, args->arg[0], &space)) {
@@ -230,6 +268,7 @@ static int run(struct args *args)
 
 static const struct option_def options[] = {
 	OPT("brief", 'B', NULL, OPT_FLAG, brief, "one line an address (so it is with '-' and with --columns)"),
+	OPT("why", 'w', NULL, OPT_FLAG, why, "also what was looked at for the reason, and what it said"),
 	OPT_SOURCE,
 	OPT_PAGING,
 	OPTS_IMAGE,
@@ -245,6 +284,7 @@ const struct command cmd_translate = {
 		 "'-' reads addresses from standard input. Exit status 1 when one is not mapped.\n",
 	.examples = "  sudo pagewalk translate 4242 7f3a5c2d41b8\n"
 		    "  sudo pagewalk translate kernel ffff888000001000\n"
+		    "  sudo pagewalk translate 4242 7f3a5c2d5000 --why\n"
 		    "  sudo pagewalk translate $$ - <addresses\n"
 		    "  sudo pagewalk vtop self 7ffd1c3a9000 --json | jq .pa\n",
 	.options = options,

@@ -92,7 +92,7 @@ static int translate(struct session *s, struct pw_space *space, uint64_t va)
 	rc = session_begin(s, &head);
 	if (rc)
 		return rc;
-	s->render.ops->translation(&s->render, &t);
+	s->render.ops->translation(&s->render, &(struct pw_rec_translation){ .t = &t });
 	end.complete = t.verdict != PW_V_UNSTABLE && t.verdict != PW_V_UNREADABLE;
 	end.walk.inconsistent = t.verdict == PW_V_INCONSISTENT;
 	session_end(s, &end);

@@ -20,7 +20,7 @@ struct args {
 	const char *colour; /* "auto" "always" "never" */
 	unsigned paging, maxphyaddr, width, count, depth, top;
 	bool json, bytes, noheadings, all, phys, exact, entries, tree, user, kernel, brief, raw, verify, help;
-	bool no_kernel, no_user, stats, hash, stop, huge, thp, lock, keep, pages;
+	bool no_kernel, no_user, why, stats, hash, stop, huge, thp, lock, keep, pages;
 	const char *ranges, *root, *page_offset, *btf;
 	bool frozen;
 	const char **arg; /* what is not an option, in order */

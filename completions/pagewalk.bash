@@ -10,8 +10,8 @@ _pagewalk_options() {
 		;;
 	ps) echo '--source --ranges --frozen --root --page-offset --btf --stop --sort --json --output --columns --noheadings --color --help -s -j -o -n -h' ;;
 	translate | vtop)
-		echo '--brief --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
-			-B -s -j -o -b -n -h'
+		echo '--brief --why --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes --noheadings --color --help
+			-B -w -s -j -o -b -n -h'
 		;;
 	dump)
 		echo '--phys --exact --entries --tree --filter --all --cgroup --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns --bytes

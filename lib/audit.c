@@ -203,7 +203,7 @@ static int reopen(struct pw_audit *a, const struct pw_space *space, bool devices
 	out->npieces = space->npieces;
 	memcpy(out->piece, space->piece, sizeof(out->piece));
 	if (devices && !strcmp(a->target->os->name, "live"))
-		pw_live_mark_pfnmap(out, &err);
+		pw_live_mark_flags(out, &err);
 	return 0;
 }
 

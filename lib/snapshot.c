@@ -595,6 +595,7 @@ static int put_facts(struct pw_snapshot *s)
 	pw_pack_facts(&p, t, t->taken ? t->taken : &taken);
 	pw_pack_ranges(&p, ram, nram);
 	pw_pack_joins(&p, s->opts.joins);
+	pw_pack_soft(&p, &t->mmu[PW_HALF_USER].soft);
 	rc = p.len > pw_snapshot_most(PW_SNAPSHOT_FACTS) ? -EFBIG
 							 : pw_snapshot_put(s->writer, PW_SNAPSHOT_FACTS, &p, NULL);
 	pw_pack_free(&p);

@@ -89,6 +89,17 @@ enum pw_dialect {
 
 struct pw_arch;
 
+/*
+ * What the swap types of soft entries stand for: that many are swap areas', from 0 on, and above them follow, in this order, so many of each.
+ * How they are decoded: <pagewalk/soft.h>.
+ */
+struct pw_soft_types {
+	uint8_t areas; /* 0: not known */
+	bool known;    /* the rest, too; they are 32 together */
+	uint8_t hwpoison, migration, device, marker, swapin_error;
+	char how[160]; /* the grounds; "" unknown */
+};
+
 /* What a CPU translates with. */
 struct pw_registers {
 	bool known, has_efer; /* whether the registers are, besides root */
@@ -108,6 +119,7 @@ struct pw_mmu {
 	uint64_t enc_mask;  /* encryption or shared bit(s): no part of the address */
 	bool enc_shared;    /* enc_mask is TDX's shared bit (set: shared), not SME/SEV's C-bit (set: encrypted) */
 	const char *dialect_evidence; /* one phrase, static or owned by the target; NULL: unknown */
+	struct pw_soft_types soft;
 };
 
 /*

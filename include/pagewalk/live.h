@@ -20,10 +20,10 @@ struct pw_live_summary {
 PW_API int pw_live_summary(struct pw_live_summary *out);
 
 /*
- * Sets areas.v[].pfnmap of a process's space by the VmFlags of /proc/PID/smaps (pf: VM_PFNMAP, mm:
- * VM_MIXEDMAP), which the kernel makes a whole walk of the process for: not done unless asked.
+ * Sets areas.v[].flags and .pfnmap of a process's space by the VmFlags of /proc/PID/smaps, which the kernel
+ * makes a whole walk of the process for: not done unless asked.
  */
-PW_API int pw_live_mark_pfnmap(struct pw_space *space, struct pw_error *err);
+PW_API int pw_live_mark_flags(struct pw_space *space, struct pw_error *err);
 
 /* What the kernel says of each frame, by /proc/kpagecount and /proc/kpageflags; root's files. */
 struct pw_kpages {
@@ -42,7 +42,7 @@ PW_API const char *pw_kpage_flag(unsigned bit);
 
 /*
  * Sets areas.v[].no_thp of a process's space: by VmFlags (nh: MADV_NOHUGEPAGE; no hg, MADV_HUGEPAGE, where the system wants that), by
- * prctl(PR_SET_THP_DISABLE) and by /sys/kernel/mm/transparent_hugepage/enabled. Costs what pw_live_mark_pfnmap() does.
+ * prctl(PR_SET_THP_DISABLE) and by /sys/kernel/mm/transparent_hugepage/enabled. Costs what pw_live_mark_flags() does.
  */
 PW_API int pw_live_mark_no_thp(struct pw_space *space, struct pw_error *err);
 

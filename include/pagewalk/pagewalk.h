@@ -15,10 +15,12 @@
 #include <pagewalk/rmap.h>
 #include <pagewalk/runs.h>
 #include <pagewalk/snapshot.h>
+#include <pagewalk/soft.h>
 #include <pagewalk/source.h>
 #include <pagewalk/space.h>
 #include <pagewalk/stats.h>
 #include <pagewalk/target.h>
 #include <pagewalk/walk.h>
+#include <pagewalk/why.h>
 
 #endif

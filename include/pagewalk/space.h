@@ -26,6 +26,19 @@ enum pw_region {
 /* "none" "user" "logical" "virtual" (vmemmap, too) "hole" "non-canonical" "unknown" */
 PW_API const char *pw_region_name(enum pw_region region);
 
+/* Flags of a VMA that say more than its permissions; 0 altogether: they were not asked for. */
+enum pw_vma_flag {
+	PW_VMA_KNOWN = 1 << 0,
+	PW_VMA_PFNMAP = 1 << 1, /* VM_PFNMAP or VM_MIXEDMAP */
+	PW_VMA_GROWSDOWN = 1 << 2,
+	PW_VMA_UFFD_MISSING = 1 << 3,
+	PW_VMA_UFFD_WP = 1 << 4,
+	PW_VMA_HUGEPAGE = 1 << 5, /* MADV_HUGEPAGE */
+	PW_VMA_NOHUGEPAGE = 1 << 6,
+	PW_VMA_HUGETLB = 1 << 7,
+	PW_VMA_MERGEABLE = 1 << 8, /* to KSM */
+};
+
 /* One VMA or kernel region. */
 struct pw_area {
 	uint64_t lo, last;
@@ -39,6 +52,7 @@ struct pw_area {
 	const char *found; /* of a layout: how its bounds were found; static */
 	bool pfnmap;       /* VM_PFNMAP or VM_MIXEDMAP by /proc/PID/smaps' VmFlags, where it was asked for */
 	bool no_thp;       /* no transparent huge pages are made in it, where that was asked for */
+	uint32_t flags;    /* enum pw_vma_flag */
 };
 
 /* Ascending, disjoint. */

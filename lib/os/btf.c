@@ -14,6 +14,8 @@
  *   DIRECT_MAP_LEVEL2_COLLAPSE  an enumerator: came with KERNEL_4K on bit 11, 41d88484c71c ("x86/mm/pat:
  *                     restore large ROX pages after fragmentation", v6.15)
  *   mwriteprotect_range    a function: userfaultfd write protection is built in (v5.7)
+ *
+ * What tells how swap types are divided is gathered in the same pass: soft_types.c.
  */
 #include "os/btf.h"
 
@@ -45,6 +47,7 @@ enum want_sign { SIGN_PFN_T, SIGN_ZAPPED_PTE, SIGN_ZAPPED_PUD, SIGN_COLLAPSE, SI
 struct findings {
 	uint32_t id[S_COUNT]; /* 0: not found */
 	bool sign[5];
+	struct pw_soft_signs soft;
 };
 
 static void look_at_struct(struct findings *f, uint32_t id, const char *name)
@@ -52,6 +55,8 @@ static void look_at_struct(struct findings *f, uint32_t id, const char *name)
 	for (int i = 0; i < S_COUNT; i++)
 		if (!f->id[i] && name[0] == struct_names[i][0] && !strcmp(name, struct_names[i]))
 			f->id[i] = id;
+	if (name[0] == 'm' && !strcmp(name, "mm_rss_stat"))
+		f->soft.rss_stat = true;
 }
 
 static void look_at_func(struct findings *f, const char *name)
@@ -64,13 +69,52 @@ static void look_at_func(struct findings *f, const char *name)
 		f->sign[SIGN_ZAPPED_PUD] = true;
 }
 
+static void look_at_event(struct findings *f, const char *name)
+{
+	if (!strcmp(name, "DIRECT_MAP_LEVEL2_COLLAPSE"))
+		f->sign[SIGN_COLLAPSE] = true;
+	else if (!strcmp(name, "PGMIGRATE_SUCCESS"))
+		f->soft.migration = true;
+}
+
+static void look_at_page_flag(struct findings *f, const char *name)
+{
+	if (!strcmp(name, "PG_hwpoison"))
+		f->soft.hwpoison = true;
+	else if (!strcmp(name, "PG_anon_exclusive"))
+		f->soft.anon_exclusive = true;
+}
+
 static void look_at_enum(struct findings *f, const struct pw_btf *btf, const struct btf_type *t)
 {
 	const struct btf_enum *e = (const struct btf_enum *)(t + 1);
+	const char *name = pw_btf_name(btf, t->name_off);
+	void (*look)(struct findings *, const char *) = NULL;
 
-	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
-		if (!strcmp(pw_btf_name(btf, e[i].name_off), "DIRECT_MAP_LEVEL2_COLLAPSE"))
-			f->sign[SIGN_COLLAPSE] = true;
+	if (!strcmp(name, "vm_event_item"))
+		look = look_at_event;
+	else if (!strcmp(name, "pageflags"))
+		look = look_at_page_flag;
+	for (uint32_t i = 0; look && i < BTF_INFO_VLEN(t->info); i++)
+		look(f, pw_btf_name(btf, e[i].name_off));
+}
+
+/* struct swap_info_struct *swap_info[MAX_SWAPFILES]: the variable itself is not in BTF, its type is. */
+static void look_at_array(struct findings *f, const struct pw_btf *btf, const struct btf_type *t)
+{
+	const struct btf_array *a = (const struct btf_array *)(t + 1);
+	const struct btf_type *of;
+
+	if (a->nelems < PW_LEAST_SWAP_AREAS || a->nelems > PW_SWAP_TYPES || a->nelems == f->soft.areas)
+		return;
+	of = pw_btf_type(btf, a->type);
+	if (of && BTF_INFO_KIND(of->info) == BTF_KIND_PTR)
+		of = pw_btf_type(btf, of->type);
+	else
+		return;
+	if (of && BTF_INFO_KIND(of->info) == BTF_KIND_STRUCT &&
+	    !strcmp(pw_btf_name(btf, of->name_off), "swap_info_struct"))
+		f->soft.areas = f->soft.areas ? UINT32_MAX : a->nelems;
 }
 
 static void look_at_all(const struct pw_btf *btf, struct findings *f)
@@ -85,8 +129,10 @@ static void look_at_all(const struct pw_btf *btf, struct findings *f)
 			look_at_func(f, pw_btf_name(btf, t->name_off));
 		else if (kind == BTF_KIND_TYPEDEF && !strcmp(pw_btf_name(btf, t->name_off), "pfn_t"))
 			f->sign[SIGN_PFN_T] = true;
-		else if (kind == BTF_KIND_ENUM && !strcmp(pw_btf_name(btf, t->name_off), "vm_event_item"))
+		else if (kind == BTF_KIND_ENUM)
 			look_at_enum(f, btf, t);
+		else if (kind == BTF_KIND_ARRAY)
+			look_at_array(f, btf, t);
 	}
 }
 
@@ -204,6 +250,7 @@ int pw_btf_facts_of(const struct pw_btf *btf, struct pw_btf_facts *out, struct p
 	upid = pw_btf_type(btf, f.id[S_UPID]);
 	facts.upid_size = upid ? upid->size : 16;
 	read_dialect(&f, &facts);
+	pw_soft_types_of(&f.soft, &facts.soft);
 	rc = find_members(btf, &f, &facts.off, err);
 	if (!rc)
 		*out = facts;

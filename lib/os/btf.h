@@ -3,9 +3,10 @@
 #ifndef PAGEWALK_OS_BTF_H
 #define PAGEWALK_OS_BTF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include <pagewalk/error.h>
+#include <pagewalk/arch.h>
 
 /* Bytes. Members are looked for by name, through anonymous structs and unions; versions are never asked. */
 struct pw_offsets {
@@ -16,17 +17,32 @@ struct pw_offsets {
 	uint32_t section_map; /* mem_section.section_mem_map; UINT32_MAX: no sparse memory */
 };
 
+#define PW_SWAP_TYPES       32
+#define PW_LEAST_SWAP_AREAS 20 /* 32 less all that was ever taken, and some more; a number below is another array's */
+
+/* What tells how the kernel has divided the swap types; see soft_types.c. */
+struct pw_soft_signs {
+	uint32_t areas; /* MAX_SWAPFILES; 0: not found, UINT32_MAX: more than one candidate */
+	bool hwpoison, migration, anon_exclusive, rss_stat;
+};
+
 struct pw_btf_facts {
 	struct pw_offsets off;
 	uint32_t upid_size;
 	uint32_t dialect;     /* enum pw_dialect bits, without those that need a look at a page */
 	const char *evidence; /* for the dialect, static */
+	struct pw_soft_types soft;
 };
 
 struct pw_btf;
 
 /* From types that are at hand. -ENODATA when a member is missing; then *out is untouched. */
 int pw_btf_facts_of(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err);
+
+/* -------- soft_types.c -------- */
+
+/* All zeros where the signs contradict, but for the number of areas. */
+void pw_soft_types_of(const struct pw_soft_signs *signs, struct pw_soft_types *out);
 
 /* Reads /sys/kernel/btf/vmlinux. -ENOENT without it, -ENODATA when a member is missing. */
 int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err);

@@ -94,6 +94,7 @@ static void fill_mmu(struct pw_target *t, const struct pw_foreign_os *os, uint32
 			.dialect = dialect,
 			.enc_mask = os->k.info.sme_mask,
 			.dialect_evidence = os->k.btf.evidence,
+			.soft = os->k.btf.soft,
 		};
 		pw_x86_pat_linux(t->mmu[half].pat);
 	}

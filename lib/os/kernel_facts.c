@@ -180,6 +180,7 @@ static void fill_mmu(struct pw_target *t, const struct pw_kernel *k, const char 
 			.dialect = dialect,
 			.enc_mask = enc_mask,
 			.dialect_evidence = k->btf.evidence,
+			.soft = k->btf.soft,
 		};
 		read_pat(t->mmu[half].pat);
 	}

@@ -92,6 +92,33 @@ void pw_unpack_facts(struct pw_unpack *u, struct pw_target *t, struct pw_taken *
 		t->source.consistency = (enum pw_consistency)consistency;
 }
 
+void pw_pack_soft(struct pw_pack *p, const struct pw_soft_types *soft)
+{
+	pw_pack_u8(p, soft->areas);
+	pw_pack_u8(p, soft->known);
+	pw_pack_u8(p, soft->hwpoison);
+	pw_pack_u8(p, soft->migration);
+	pw_pack_u8(p, soft->device);
+	pw_pack_u8(p, soft->marker);
+	pw_pack_u8(p, soft->swapin_error);
+	pw_pack_str(p, soft->how);
+}
+
+void pw_unpack_soft(struct pw_unpack *u, struct pw_soft_types *soft)
+{
+	soft->areas = pw_unpack_u8(u);
+	soft->known = pw_unpack_u8(u);
+	soft->hwpoison = pw_unpack_u8(u);
+	soft->migration = pw_unpack_u8(u);
+	soft->device = pw_unpack_u8(u);
+	soft->marker = pw_unpack_u8(u);
+	soft->swapin_error = pw_unpack_u8(u);
+	pw_unpack_into(u, soft->how, sizeof(soft->how));
+	u->bad |= soft->areas > 32 || (soft->known && soft->areas + soft->hwpoison + soft->migration + soft->device +
+								      soft->marker + soft->swapin_error !=
+							      32);
+}
+
 /* ---- RAM, nodes, swap ---- */
 
 void pw_pack_ranges(struct pw_pack *p, const struct pw_range *ranges, size_t n)

@@ -19,6 +19,8 @@ void pw_unpack_facts(struct pw_unpack *u, struct pw_target *t, struct pw_taken *
 void pw_pack_ranges(struct pw_pack *p, const struct pw_range *ranges, size_t n);
 void pw_unpack_ranges(struct pw_unpack *u, struct pw_range **ranges, size_t *n);
 
+void pw_pack_soft(struct pw_pack *p, const struct pw_soft_types *soft);
+void pw_unpack_soft(struct pw_unpack *u, struct pw_soft_types *soft);
 void pw_pack_joins(struct pw_pack *p, const struct pw_joins *joins);
 void pw_unpack_joins(struct pw_unpack *u, struct pw_joins *joins);
 

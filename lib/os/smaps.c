@@ -14,51 +14,43 @@
 
 #define THP_SETTINGS "/sys/kernel/mm/transparent_hugepage/"
 
-static bool flags_say_pfnmap(const char *flags)
+enum thp { THP_ALWAYS, THP_MADVISE, THP_NEVER };
+
+static uint32_t flags_of(const char *line)
 {
-	return strstr(flags, " pf") || strstr(flags, " mm");
+	/* Two letters each: fs/proc/task_mmu.c, show_smap_vma_flags() */
+	static const struct {
+		const char *name;
+		enum pw_vma_flag flag;
+	} known[] = {
+		{ " pf", PW_VMA_PFNMAP },       { " mm", PW_VMA_PFNMAP },  { " gd", PW_VMA_GROWSDOWN },
+		{ " um", PW_VMA_UFFD_MISSING }, { " uw", PW_VMA_UFFD_WP }, { " hg", PW_VMA_HUGEPAGE },
+		{ " nh", PW_VMA_NOHUGEPAGE },   { " ht", PW_VMA_HUGETLB }, { " mg", PW_VMA_MERGEABLE },
+	};
+	uint32_t flags = PW_VMA_KNOWN;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(line, known[i].name))
+			flags |= known[i].flag;
+	return flags;
 }
 
-/* What of a VMA's flags counts, and where it goes. */
-struct marker {
-	bool (*says)(const struct marker *m, const char *flags);
-	void (*set)(struct pw_area *area);
-	enum { THP_ALWAYS, THP_MADVISE, THP_NEVER } thp;
-};
-
-static bool says_pfnmap(const struct marker *m, const char *flags)
+/* smaps is ascending, as areas are: *at is the first that it has not passed. */
+static void mark(struct pw_areas *areas, size_t *at, uint64_t lo, uint64_t end, uint32_t flags)
 {
-	(void)m;
-	return flags_say_pfnmap(flags);
+	while (*at < areas->n && areas->v[*at].lo < lo)
+		++*at;
+	for (; *at < areas->n && areas->v[*at].last < end; ++*at) {
+		areas->v[*at].flags = flags;
+		areas->v[*at].pfnmap = flags & PW_VMA_PFNMAP;
+	}
 }
 
-static void set_pfnmap(struct pw_area *area)
-{
-	area->pfnmap = true;
-}
-
-static bool says_no_thp(const struct marker *m, const char *flags)
-{
-	return m->thp == THP_NEVER || strstr(flags, " nh") || (m->thp == THP_MADVISE && !strstr(flags, " hg"));
-}
-
-static void set_no_thp(struct pw_area *area)
-{
-	area->no_thp = true;
-}
-
-static void mark(struct pw_areas *areas, uint64_t lo, uint64_t end, const struct marker *m)
-{
-	for (size_t i = 0; i < areas->n; i++)
-		if (areas->v[i].lo >= lo && areas->v[i].last < end)
-			m->set(&areas->v[i]);
-}
-
-static int mark_areas(struct pw_space *space, const struct marker *m, struct pw_error *err)
+int pw_live_mark_flags(struct pw_space *space, struct pw_error *err)
 {
 	uint64_t lo = 0, end = 0, a, b;
 	char path[40], *line = NULL, access[5];
-	size_t room = 0;
+	size_t room = 0, next = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)space->pid);
@@ -66,21 +58,14 @@ static int mark_areas(struct pw_space *space, const struct marker *m, struct pw_
 	if (!f)
 		return pw_error_set(err, -errno, "%s: %s", path, strerror(errno));
 	while (getline(&line, &room, f) > 0) {
-		if (!strncmp(line, "VmFlags:", 8) && m->says(m, line))
-			mark(&space->areas, lo, end, m);
+		if (!strncmp(line, "VmFlags:", 8))
+			mark(&space->areas, &next, lo, end, flags_of(line));
 		else if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s ", &a, &b, access) == 3)
 			lo = a, end = b;
 	}
 	free(line);
 	fclose(f);
 	return 0;
-}
-
-int pw_live_mark_pfnmap(struct pw_space *space, struct pw_error *err)
-{
-	const struct marker m = { .says = says_pfnmap, .set = set_pfnmap };
-
-	return mark_areas(space, &m, err);
 }
 
 /* A small file's first line with that beginning; "" when there is none. */
@@ -97,23 +82,33 @@ static void find_line(const char *path, const char *begins, char *line, int size
 		fclose(f);
 }
 
+static bool no_thp(const struct pw_area *area, enum thp thp)
+{
+	return thp == THP_NEVER || area->flags & PW_VMA_NOHUGEPAGE ||
+	       (thp == THP_MADVISE && !(area->flags & PW_VMA_HUGEPAGE));
+}
+
 int pw_live_mark_no_thp(struct pw_space *space, struct pw_error *err)
 {
-	struct marker m = { .says = says_no_thp, .set = set_no_thp };
+	enum thp thp = THP_ALWAYS;
 	char path[40], line[128];
+	int rc;
 
 	/* The setting of this size, from v6.8 on, unless that is to inherit the one for all. */
 	find_line(THP_SETTINGS "hugepages-2048kB/enabled", "", line, sizeof(line));
 	if (!line[0] || strstr(line, "[inherit]"))
 		find_line(THP_SETTINGS "enabled", "", line, sizeof(line));
 	if (strstr(line, "[never]") || !line[0])
-		m.thp = THP_NEVER;
+		thp = THP_NEVER;
 	else if (strstr(line, "[madvise]"))
-		m.thp = THP_MADVISE;
+		thp = THP_MADVISE;
 	/* In /proc/PID/status since v5.0 ("mm, proc: report PR_SET_THP_DISABLE in proc"); before, it is not known. */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)space->pid);
 	find_line(path, "THP_enabled:", line, sizeof(line));
 	if (line[0] && strchr(line, '0'))
-		m.thp = THP_NEVER;
-	return mark_areas(space, &m, err);
+		thp = THP_NEVER;
+	rc = pw_live_mark_flags(space, err);
+	for (size_t i = 0; i < space->areas.n && !rc; i++)
+		space->areas.v[i].no_thp = space->areas.v[i].flags && no_thp(&space->areas.v[i], thp);
+	return rc;
 }

@@ -285,6 +285,10 @@ static int read_facts(struct pw_target *t, struct pw_error *err)
 	pw_unpack_facts(&u, t, &os->taken, &leaf_only);
 	pw_unpack_ranges(&u, &os->ram, &v->nram);
 	pw_unpack_joins(&u, &os->joins);
+	/* Files from before this was looked at end here. */
+	if (u.at != u.end)
+		pw_unpack_soft(&u, &t->mmu[PW_HALF_USER].soft);
+	t->mmu[PW_HALF_KERNEL].soft = t->mmu[PW_HALF_USER].soft;
 	v->ram = os->ram;
 	rc = u.bad || u.at != u.end ? pw_snapshot_damaged(v->file, "its facts are out of order", err) : 0;
 	free(buf);

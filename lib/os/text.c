@@ -173,6 +173,7 @@ int pw_text_attach(struct pw_target *t, struct pw_error *err)
 			.dialect = text->dialect,
 			.enc_mask = text->enc_mask,
 			.dialect_evidence = "the file says so",
+			.soft = text->soft,
 		};
 		pw_x86_pat_linux(t->mmu[half].pat);
 	}

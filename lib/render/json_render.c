@@ -253,8 +253,28 @@ static void path_item(struct pw_json *j, const struct pw_translation *t, const s
 	pw_json_end(j, '}');
 }
 
-static void translation(struct pw_render *r, const struct pw_translation *t)
+static void why(struct pw_json *j, const struct pw_rec_translation *rec)
 {
+	if (!rec->why)
+		return;
+	pw_json_str(j, "why", pw_reason_name(rec->why->reason));
+	pw_json_str(j, "reason", rec->why->text);
+	pw_json_str(j, "not_larger", pw_small_name(rec->why->small));
+	if (!rec->evidence)
+		return;
+	pw_json_begin(j, "evidence", '[');
+	for (size_t i = 0; i < rec->why->n; i++) {
+		pw_json_begin(j, NULL, '{');
+		pw_json_str(j, "from", rec->why->evidence[i].from);
+		pw_json_str(j, "says", rec->why->evidence[i].says);
+		pw_json_end(j, '}');
+	}
+	pw_json_end(j, ']');
+}
+
+static void translation(struct pw_render *r, const struct pw_rec_translation *rec)
+{
+	const struct pw_translation *t = rec->t;
 	const struct pw_area *area = pw_render_area(r, t->va);
 	struct pw_json j;
 
@@ -268,6 +288,7 @@ static void translation(struct pw_render *r, const struct pw_translation *t)
 	pw_json_num(&j, "size", t->size);
 	perm(&j, "perm", t->verdict == PW_MAPPED ? t->perm : 0);
 	pw_json_str(&j, "name", area ? area->name : NULL);
+	why(&j, rec);
 	pw_json_begin(&j, "path", '[');
 	for (unsigned i = 0; i < t->npath; i++)
 		path_item(&j, t, &t->path[i]);

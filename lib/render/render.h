@@ -85,6 +85,13 @@ struct pw_rec_decoded {
 	bool guessed; /* nobody said that it is of that level */
 };
 
+/* translate: one address. */
+struct pw_rec_translation {
+	const struct pw_translation *t;
+	const struct pw_why *why; /* NULL: was not asked */
+	bool evidence;            /* and what was looked at for it */
+};
+
 /* kalloc: an allocation as a whole. */
 struct pw_rec_kalloc {
 	const char *kind;
@@ -276,7 +283,7 @@ struct pw_render_ops {
 	void (*step)(struct pw_render *r, const struct pw_step *step);
 	void (*span)(struct pw_render *r, const struct pw_span *span);
 	void (*hole)(struct pw_render *r, const struct pw_hole *hole);
-	void (*translation)(struct pw_render *r, const struct pw_translation *t);
+	void (*translation)(struct pw_render *r, const struct pw_rec_translation *rec);
 	void (*process)(struct pw_render *r, const struct pw_process *p);
 	void (*vma)(struct pw_render *r, const struct pw_rec_vma *v);
 	void (*system)(struct pw_render *r, const struct pw_live_summary *s);

@@ -192,6 +192,30 @@ void pw_text_swap(struct pw_render *r, unsigned type)
 	pw_out_dec(r->out, type);
 }
 
+void pw_text_wrapped(struct pw_render *r, const char *text, unsigned indent)
+{
+	unsigned column = indent;
+	char word[512];
+
+	while (*text) {
+		size_t len = strcspn(text, " "), n = len < sizeof(word) - 1 ? len : sizeof(word) - 1;
+
+		memcpy(word, text, n);
+		word[n] = 0;
+		if (column > indent && column + 1 + len > 100) {
+			pw_out_char(r->out, '\n');
+			pw_out_pad(r->out, indent);
+			column = indent;
+		} else if (column > indent) {
+			pw_out_char(r->out, ' ');
+			column++;
+		}
+		pw_out_name(r->out, word);
+		column += (unsigned)len;
+		text += len + strspn(text + len, " ");
+	}
+}
+
 void pw_text_doubt(struct pw_out *o, enum pw_doubt doubt, uint64_t pa)
 {
 	static const char *const what[PW_NDOUBTS] = {

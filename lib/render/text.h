@@ -23,7 +23,7 @@ void pw_text_run(struct pw_render *r, const struct pw_run *run);
 void pw_text_step(struct pw_render *r, const struct pw_step *step);
 void pw_text_span(struct pw_render *r, const struct pw_span *span);
 void pw_text_hole(struct pw_render *r, const struct pw_hole *hole);
-void pw_text_translation(struct pw_render *r, const struct pw_translation *t);
+void pw_text_translation(struct pw_render *r, const struct pw_rec_translation *rec);
 void pw_text_memory(struct pw_render *r, const struct pw_rec_memory *m);
 void pw_text_gap(struct pw_render *r, const struct pw_mem_part *gap);
 void pw_text_word(struct pw_render *r, const struct pw_rec_word *w);
@@ -53,6 +53,8 @@ void pw_text_round(struct pw_render *r, const struct pw_rec_round *round);
 void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c);
 /* What a translation says that leads nowhere. */
 void pw_text_why(struct pw_render *r, const struct pw_translation *t);
+/* A sentence, broken at blanks before column 100; the lines after the first begin at `indent`, where the first one is already. */
+void pw_text_wrapped(struct pw_render *r, const char *text, unsigned indent);
 /* "0x1a2f3c1b8" alone: no line where there is none. */
 void pw_text_address(struct pw_render *r, const struct pw_translation *t);
 /* pagemap_dump: its heading, and a line for each word that is not empty. */

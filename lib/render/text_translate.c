@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* translate: the way of one address, level by level, and what came of it. */
+#include <string.h>
+
 #include "bits.h"
 #include "text.h"
 
@@ -364,8 +366,58 @@ static void area_line(struct pw_render *r, const struct pw_translation *t)
 	pw_out_char(o, '\n');
 }
 
-static void block(struct pw_render *r, const struct pw_translation *t)
+static void label(struct pw_render *r, const char *text, bool red)
 {
+	if (r->colour && red)
+		pw_out_str(r->out, PW_RED);
+	pw_out_str(r->out, text);
+	if (r->colour && red)
+		pw_out_str(r->out, PW_PLAIN);
+}
+
+static void page_line(struct pw_render *r, const struct pw_why *why)
+{
+	if (!why)
+		return;
+	pw_out_str(r->out, "page  ");
+	pw_text_wrapped(r, why->text, 6);
+	pw_out_char(r->out, '\n');
+}
+
+static void none_line(struct pw_render *r, const struct pw_translation *t, const struct pw_why *why)
+{
+	pw_out_str(r->out, "PA    ");
+	label(r, "none", true);
+	pw_out_str(r->out, "  ");
+	if (why)
+		pw_text_wrapped(r, why->text, 12);
+	else
+		pw_text_why(r, t);
+	pw_out_char(r->out, '\n');
+}
+
+/* One line each: what was looked at, and what it said. */
+static void evidence(struct pw_render *r, const struct pw_why *why)
+{
+	unsigned width = 0;
+
+	for (size_t i = 0; i < why->n; i++)
+		if (strlen(why->evidence[i].from) > width)
+			width = (unsigned)strlen(why->evidence[i].from);
+	for (size_t i = 0; i < why->n; i++) {
+		const struct pw_evidence *e = &why->evidence[i];
+
+		pw_out_str(r->out, i ? "      " : "why   ");
+		pw_out_str(r->out, e->from);
+		pw_out_pad(r->out, width + 2 - strlen(e->from));
+		pw_text_wrapped(r, e->says, 6 + width + 2);
+		pw_out_char(r->out, '\n');
+	}
+}
+
+static void block(struct pw_render *r, const struct pw_rec_translation *rec)
+{
+	const struct pw_translation *t = rec->t;
 	struct pw_out *o = r->out;
 
 	index_line(r, t);
@@ -374,18 +426,13 @@ static void block(struct pw_render *r, const struct pw_translation *t)
 	pw_out_room(o, PW_OUT_ROW);
 	if (t->verdict == PW_MAPPED) {
 		mapped_lines(r, t);
+		page_line(r, rec->why);
 	} else {
-		pw_out_str(o, "PA    ");
-		if (r->colour)
-			pw_out_str(o, PW_RED);
-		pw_out_str(o, "none");
-		if (r->colour)
-			pw_out_str(o, PW_PLAIN);
-		pw_out_str(o, "  ");
-		pw_text_why(r, t);
-		pw_out_char(o, '\n');
+		none_line(r, t, rec->why);
 	}
 	area_line(r, t);
+	if (rec->why && rec->evidence)
+		evidence(r, rec->why);
 }
 
 /* ---- one line an address ---- */
@@ -447,8 +494,10 @@ PW_COLUMNS(brief, { "va", "VA", "the address", 18, .put = b_va },
 	   { "verdict", "VERDICT", "mapped, or why not", 13, .put = b_verdict },
 	   { "name", "NAME", "the VMA's or region's name", 10, .put = b_name });
 
-void pw_text_translation(struct pw_render *r, const struct pw_translation *t)
+void pw_text_translation(struct pw_render *r, const struct pw_rec_translation *rec)
 {
+	const struct pw_translation *t = rec->t;
+
 	if (r->view == PW_VIEW_BRIEF) {
 		pw_row(r, t);
 		return;
@@ -461,5 +510,5 @@ void pw_text_translation(struct pw_render *r, const struct pw_translation *t)
 	if (r->between)
 		pw_out_char(r->out, '\n');
 	r->between = true;
-	block(r, t);
+	block(r, rec);
 }

@@ -5,6 +5,7 @@
  *   pagewalk-text 1
  *   system Linux 6.12.0-example
  *   mmu arch=x86-64 levels=4 maxphyaddr=46 page-offset=0xffff888000000000 pti=0 dialect=soft-dirty,uffd-wp
+ *   soft hwpoison=1 migration=3 device=0 marker=1 swapin-error=0   (how many swap types are none; see <pagewalk/soft.h>)
  *   ram 0x0-0xffffffff                        (last byte included; none given: everything may be followed)
  *   kernel root=0x2000
  *   region ffff888000000000-ffffc87fffffffff direct map
@@ -42,6 +43,7 @@ struct pw_text {
 	unsigned levels, maxphyaddr;
 	bool pti;
 	uint32_t dialect;
+	struct pw_soft_types soft;
 	uint64_t page_offset, kernel_root, enc_mask;
 	struct pw_range *ram;
 	size_t nram;

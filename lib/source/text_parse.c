@@ -136,6 +136,38 @@ static int mmu(struct parser *p, const char *s)
 	return 0;
 }
 
+static int soft(struct parser *p, const char *s)
+{
+	struct pw_soft_types *t = &p->t->soft;
+	const struct {
+		const char *key;
+		uint8_t *out;
+	} keys[] = {
+		{ "hwpoison=", &t->hwpoison }, { "migration=", &t->migration },       { "device=", &t->device },
+		{ "marker=", &t->marker },     { "swapin-error=", &t->swapin_error },
+	};
+	unsigned taken;
+
+	while (*(s = blank(s))) {
+		size_t i = 0;
+		uint64_t v;
+
+		while (i < sizeof(keys) / sizeof(*keys) && strncmp(s, keys[i].key, strlen(keys[i].key)))
+			i++;
+		if (i == sizeof(keys) / sizeof(*keys))
+			return bad(p, "unknown key");
+		s += strlen(keys[i].key);
+		if (!number(&s, 10, &v) || v > 4)
+			return bad(p, "expected a number up to 4");
+		*keys[i].out = (uint8_t)v;
+	}
+	taken = t->hwpoison + t->migration + t->device + t->marker + t->swapin_error;
+	t->areas = (uint8_t)(32 - taken);
+	t->known = true;
+	snprintf(t->how, sizeof(t->how), "the file says so");
+	return 0;
+}
+
 static int ram(struct parser *p, const char *s)
 {
 	struct pw_range *r = ADD(p, ram, nram);
@@ -269,6 +301,8 @@ static int one_line(struct parser *p, char *line)
 		return 0;
 	if (IS("system"))
 		return snprintf(p->t->system, sizeof(p->t->system), "%s", rest), 0;
+	if (IS("soft"))
+		return soft(p, rest);
 	if (IS("mmu"))
 		return mmu(p, rest);
 	if (IS("ram"))

@@ -14,6 +14,7 @@
 #include <pagewalk/diff.h>
 #include <pagewalk/runs.h>
 #include <pagewalk/snapshot.h>
+#include <pagewalk/why.h>
 
 #include "check.h"
 #include "source/snapshot_write.h"
@@ -153,7 +154,21 @@ static int on_run(void *ctx, const struct pw_run *run)
 	return 0;
 }
 
-static void use_space(struct pw_space *space)
+static void use_reasons(struct pw_target *t, struct pw_space *space, const struct pw_translation *found, size_t n)
+{
+	const struct pw_why_opts opts = { sizeof(opts), pw_snapshot_joins(t), false };
+	struct pw_reasoner *r;
+	struct pw_why why;
+
+	CHECK(!pw_reasoner_open(t, &opts, &r, NULL));
+	for (size_t i = 0; i < n; i++) {
+		pw_why(r, space, &found[i], &why);
+		CHECK(why.text[0] && why.n <= PW_WHY_MOST);
+	}
+	pw_reasoner_close(r);
+}
+
+static void use_space(struct pw_target *t, struct pw_space *space)
 {
 	static const uint64_t va[] = { 0, 0x1000, 0x200000, 0x8000000000, 0xffff888000000000, 0x900000000000 };
 	const struct pw_walk_opts opts = { sizeof(opts), { 0, UINT64_MAX }, 0, 2000, false, 0 };
@@ -165,7 +180,8 @@ static void use_space(struct pw_space *space)
 	pw_walk(space, &opts, &pw_runs_visitor, runs, &stats);
 	pw_runs_flush(runs);
 	pw_runs_free(runs);
-	pw_translate(space, va, 6, out);
+	if (!pw_translate(space, va, 6, out))
+		use_reasons(t, space, out, 6);
 	for (size_t i = 0; i < space->areas.n; i++)
 		CHECK(strlen(space->areas.v[i].name) < 1 << 20);
 	pw_space_free(space);
@@ -187,7 +203,7 @@ static void use(const char *path)
 		return;
 	}
 	if (!pw_target_space(t, &sel, &space, &err))
-		use_space(&space);
+		use_space(t, &space);
 	if (!pw_target_layout(t, &layout, &err))
 		CHECK(layout.n && layout.v[layout.n - 1].last == UINT64_MAX);
 	pw_areas_free(&layout);
@@ -196,7 +212,7 @@ static void use(const char *path)
 		sel = (struct pw_select){ .kind = PW_SELECT_PID, .pid = list[i].pid };
 		err.text[0] = 0;
 		if (!pw_target_space(t, &sel, &space, &err))
-			use_space(&space);
+			use_space(t, &space);
 		else
 			CHECK(err.text[0]);
 	}

@@ -12,6 +12,7 @@
 
 #include <pagewalk/runs.h>
 #include <pagewalk/stats.h>
+#include <pagewalk/why.h>
 
 #include "check.h"
 #include "fuzz_image.h"
@@ -382,6 +383,22 @@ static void check_translation(const struct probe *p, const struct pw_translation
 		CHECK(t->npath > 0 && t->path[t->npath - 1].raw == e->raw);
 }
 
+/* Whatever the tables hold, there is a reason with a name, a sentence and something that was looked at. */
+static void check_reasons(struct walk_check *c, const struct pw_translation *t)
+{
+	struct pw_space space = c->image->space;
+	struct pw_target nothing = { 0 };
+	struct pw_reasoner *r;
+	struct pw_why why;
+
+	CHECK(!pw_reasoner_open(&nothing, NULL, &r, NULL));
+	for (unsigned i = 0; i < NPROBES; i++) {
+		pw_why(r, &space, &t[i], &why);
+		CHECK(why.text[0] && why.n <= PW_WHY_MOST && pw_reason_name(why.reason)[0] != '?');
+	}
+	pw_reasoner_close(r);
+}
+
 static void check_translations(struct walk_check *c)
 {
 	struct pw_translation t[NPROBES];
@@ -394,6 +411,7 @@ static void check_translations(struct walk_check *c)
 	if (c->image->give_up_after && rc < 0)
 		return;
 	CHECK(rc == 0);
+	check_reasons(c, t);
 	/* Of changing tables and folded or cut walks: that nothing crashes is enough. */
 	if (!fuzz_image_is_steady(c->image) || c->image->opts.fold_aliases || c->budget)
 		return;

@@ -68,11 +68,12 @@ class Guest:
     files    host paths, or (name, path), that appear as /with/NAME
     modules  kernel modules for `modprobe`, besides initramfs.OPTIONAL_MODULES
     qemu     further QEMU arguments
+    node1    MiB of a second NUMA node, which has the last vCPU; its memory is not in `memory`
     accel    "tcg,thread=single" takes turns with the vCPUs in one thread, a translated block at a time
     """
 
     def __init__(self, series, levels=None, cmdline="", mem=256, smp=1, files=(), modules=(), cpu="",
-                 qemu=(), flavour="cloud", boot_timeout=BOOT_TIMEOUT, accel="tcg"):
+                 qemu=(), flavour="cloud", boot_timeout=BOOT_TIMEOUT, accel="tcg", node1=0):
         self.series, self.levels, self.smp = series, levels, smp
         self._qemu = self._channel = self._qmp = self.memory = None
         self._marks = 0
@@ -82,7 +83,7 @@ class Guest:
         _live.add(self)
         started = time.monotonic()
         try:
-            self._start(cmdline, files, modules, cpu, qemu, accel)
+            self._start(cmdline, files, modules, cpu, self._numa(node1) + list(qemu), accel, node1)
             self._wait_boot(boot_timeout * self.kernel.slowness)
         except BaseException:
             self.close()
@@ -96,7 +97,13 @@ class Guest:
         self._dirs.append(path)
         return path
 
-    def _start(self, cmdline, files, modules, cpu, qemu, accel):
+    def _numa(self, node1):
+        if not node1:
+            return ["-machine", "q35,memory-backend=ram0"]
+        return ["-machine", "q35", "-object", f"memory-backend-ram,id=ram1,size={node1}M",
+                "-numa", f"node,nodeid=0,memdev=ram0,cpus=0-{self.smp - 2}", "-numa", f"node,nodeid=1,memdev=ram1,cpus={self.smp - 1}"]
+
+    def _start(self, cmdline, files, modules, cpu, qemu, accel, node1):
         self.directory = self._directory()
         self.console_path = os.path.join(self.directory, "console")
         self.qmp_path = os.path.join(self.directory, "qmp")  # a second monitor, for programs under test
@@ -110,8 +117,7 @@ class Guest:
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
         command = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-accel", accel, "-cpu", f"max{cpu}", "-smp", str(self.smp), "-m", f"{self.mem_mib}M",
-            "-machine", "q35,memory-backend=ram0",
+            "-accel", accel, "-cpu", f"max{cpu}", "-smp", str(self.smp), "-m", f"{self.mem_mib + node1}M",
             "-object", f"memory-backend-file,id=ram0,size={self.mem_mib}M,mem-path={ram},share=on",
             "-kernel", self.kernel.image, "-initrd", initrd, "-append", f"{append} {cmdline}".strip(),
             "-chardev", f"file,id=console,path={self.console_path}", "-serial", "chardev:console",
