@@ -33,7 +33,12 @@ static const struct pw_joins *joins_of(const struct session *s)
 /* A negative errno, or a status after a complaint. */
 static int count(struct session *s, struct pw_space *space, struct pw_stats *out)
 {
-	const struct pw_stats_opts opts = { .size = sizeof(opts), .joins = joins_of(s), .pages = s->args->pages };
+	const struct pw_stats_opts opts = {
+		.size = sizeof(opts),
+		.joins = joins_of(s),
+		.pages = s->args->pages,
+		.filter = s->filter,
+	};
 	struct pw_error err = { 0 };
 	int rc;
 
@@ -83,6 +88,7 @@ static int show(struct session *s, struct pw_space *space, const char *text, con
 		.space = space,
 		.name = space_name(space, text, name),
 		.what = space->npieces == 1 ? space->piece[0].label : "both halves",
+		.filter = s->args->filter,
 		.va = { 0, UINT64_MAX },
 	};
 	const struct pw_rec_stats rec = {
@@ -131,6 +137,7 @@ static struct pw_rec_stats_row row_of(const struct pw_stats *st)
 	struct pw_rec_stats_row row = {
 		.processes = 1,
 		.leaf_only = st->leaf_only,
+		.filtered = st->filtered,
 		.swapped = st->swapped,
 		.protnone = st->protnone,
 		.tables = pw_stats_tables(st),
@@ -160,6 +167,7 @@ static void add_row(struct pw_rec_stats_row *sum, const struct pw_rec_stats_row 
 		sum->bytes[i] += row->bytes[i];
 	sum->processes += row->processes;
 	sum->leaf_only |= row->leaf_only;
+	sum->filtered |= row->filtered;
 	sum->swapped += row->swapped;
 	sum->protnone += row->protnone;
 	sum->accessed += row->accessed;
@@ -283,7 +291,7 @@ static void sort(struct stats *stats)
 static int put_all(struct session *s)
 {
 	struct stats *stats = (struct stats *)s;
-	const struct pw_rec_head head = { .command = "stats" };
+	const struct pw_rec_head head = { .command = "stats", .filter = s->args->filter };
 	int rc = session_begin(s, &head);
 
 	if (rc)
@@ -436,6 +444,8 @@ static int check(const struct args *args, uint64_t *ms)
 		return usage_error(&cmd_stats, "--count is for --watch");
 	if (args->columns && !lines && !args->interval)
 		return usage_error(&cmd_stats, "--columns is for --all, --cgroup and --watch");
+	if (args->filter && args->interval)
+		return usage_error(&cmd_stats, "--filter and --watch exclude each other");
 	if (args->sort && !lines)
 		return usage_error(&cmd_stats, "--sort is for --all and --cgroup");
 	if (args->kernel && lines)
@@ -480,6 +490,7 @@ static int run(struct args *args)
 
 static const struct option_def options[] = {
 	OPTS_TARGETS,
+	OPT_FILTER,
 	OPT("sort", 0, "pid|mapped|swap|tables|share|tlb|name", OPT_TEXT, sort, "order of the lines (default: pid)"),
 	OPT("watch", 'w', "TIME", OPT_TEXT, interval, "one TARGET, again and again after TIME: 1s, 250ms"),
 	OPT("count", 'c', "N", OPT_NUMBER, count, "with --watch: so many times (default: until it ends)"),

@@ -26,8 +26,8 @@ _pagewalk_options() {
 			-u -k -s -j -o -b -n -h'
 		;;
 	stats)
-		echo '--all --cgroup --sort --watch --count --pages --top --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns
-			--bytes --noheadings --color --help -a -w -c -t -u -k -s -j -o -b -n -h'
+		echo '--all --cgroup --filter --sort --watch --count --pages --top --user --kernel --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output --columns
+			--bytes --noheadings --color --help -a -f -w -c -t -u -k -s -j -o -b -n -h'
 		;;
 	audit)
 		echo '--all --cgroup --fail-on --baseline --write-baseline --exact --filter --source --paging --ranges --frozen --root --page-offset --btf --stop --json --output

@@ -11,9 +11,10 @@
 
 #include "stats_parts.h"
 
-#define NLABELS   64
-#define HUGE_SIZE (UINT64_C(1) << 21)
-#define HUGE_LAST (HUGE_SIZE - 1)
+#define NLABELS    64
+#define MOST_WORDS 512
+#define HUGE_SIZE  (UINT64_C(1) << 21)
+#define HUGE_LAST  (HUGE_SIZE - 1)
 
 /* Leaves that differ in their address only. */
 struct label {
@@ -41,6 +42,9 @@ struct stats {
 	struct open_table table[PW_NLEVELS]; /* by depth */
 	size_t area;                         /* the first that does not end before what comes */
 	bool misaligned;                     /* pages in a range of 2M that is only partly an anonymous VMA's */
+	struct pw_filtered *filter;          /* NULL: all entries count */
+	uint64_t match[MOST_WORDS]; /* with a filter: what is left of the words that are looked at, from match_va on */
+	uint64_t match_va;
 };
 
 /* The words of a span that are one area's, and what is found in them. */
@@ -321,9 +325,8 @@ static const struct pw_area *area_at(struct stats *st, const struct pw_span *spa
 	return va < a->lo ? NULL : a;
 }
 
-static int on_span(void *ctx, const struct pw_span *span)
+static int count_span(struct stats *st, const struct pw_span *span)
 {
-	struct stats *st = ctx;
 	uint64_t used = 0;
 
 	use_piece(st, span->piece);
@@ -347,6 +350,44 @@ static int on_span(void *ctx, const struct pw_span *span)
 	st->out->thp.missed[PW_THP_MISALIGNED] += st->misaligned;
 	add_slots(st, span->piece, span->depth, span->va, span->n, used);
 	return st->extents.error;
+}
+
+/* ---- with a filter ---- */
+
+static int take_match(void *ctx, const struct pw_span *part)
+{
+	struct stats *st = ctx;
+
+	memcpy(&st->match[(part->va - st->match_va) >> part->shift], part->raw, part->n * sizeof(*part->raw));
+	return 0;
+}
+
+static const struct pw_visitor matches = { .span = take_match };
+
+/* What does not match is as if it was empty, so that tables stay whole. */
+static int count_matches(struct stats *st, const struct pw_span *span)
+{
+	struct pw_span part = *span;
+	int rc = 0;
+
+	for (size_t i = 0; i < span->n && !rc; i += part.n) {
+		part.n = span->n - i < MOST_WORDS ? span->n - i : MOST_WORDS;
+		part.va = st->match_va = span->va + ((uint64_t)i << span->shift);
+		part.raw = span->raw + i;
+		memset(st->match, 0, part.n * sizeof(st->match[0]));
+		rc = pw_filtered_visitor.span(st->filter, &part);
+		part.raw = st->match;
+		if (!rc)
+			rc = count_span(st, &part);
+	}
+	return rc;
+}
+
+static int on_span(void *ctx, const struct pw_span *span)
+{
+	struct stats *st = ctx;
+
+	return st->filter ? count_matches(st, span) : count_span(st, span);
 }
 
 static const struct pw_visitor visitor = { .step = on_step, .span = on_span, .hole = on_hole };
@@ -401,6 +442,13 @@ static int prepare(struct stats *st, const struct pw_stats_opts *opts, struct pw
 	for (size_t i = 0; i < areas->n; i++)
 		out->area[i].area = &areas->v[i];
 	st->extents = (struct pw_extents){ .out = out, .nodes = &st->nodes };
+	out->filtered = opts->filter;
+	if (opts->filter) {
+		rc = pw_filter_check(opts->filter, &st->space->piece[0].mmu, err);
+		st->filter = rc ? NULL : pw_filtered_new(opts->filter, areas, &matches, st);
+		if (!st->filter)
+			return rc ? rc : -ENOMEM;
+	}
 	return opts->pages ? pw_page_asker_new(&st->extents.asker, err) : 0;
 }
 
@@ -445,6 +493,7 @@ int pw_stats(const struct pw_space *space, const struct pw_stats_opts *opts, str
 		rc = walk(st, opts);
 	pw_page_asker_free(st->extents.asker);
 	pw_node_map_free(&st->nodes);
+	pw_filtered_free(st->filter);
 	free(st);
 	if (rc)
 		pw_stats_free(&own);

@@ -59,6 +59,7 @@ void pw_stats_add(struct pw_stats *total, const struct pw_stats *one)
 {
 	add_counts(&total->counts, &one->counts);
 	total->leaf_only |= one->leaf_only;
+	total->filtered |= one->filtered;
 	total->hidden |= one->hidden;
 	ADD(slots);
 	ADD(empty);

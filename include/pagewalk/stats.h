@@ -6,6 +6,7 @@
 #ifndef PAGEWALK_STATS_H
 #define PAGEWALK_STATS_H
 
+#include <pagewalk/filter.h>
 #include <pagewalk/joins.h>
 #include <pagewalk/walk.h>
 
@@ -121,6 +122,7 @@ struct pw_stats {
 	struct pw_counts counts;
 	bool leaf_only; /* no tables: page sizes, tables, TLB and huge pages are not known, all is in bytes[PW_PTE] */
 	bool hidden;    /* frames were: contiguity and nodes are not known */
+	bool filtered; /* only some entries were counted: what the kernel counts, and missed huge pages, are not known */
 	uint64_t slots
 		[PW_NLEVELS]; /* entries that the tables of a level have room for, of the half that was looked at */
 	uint64_t empty[PW_NLEVELS], single[PW_NLEVELS], full[PW_NLEVELS]; /* tables with no entry, one, all */
@@ -152,6 +154,8 @@ struct pw_stats_opts {
 	const struct pw_joins *joins; /* NULL: nodes are not known */
 	bool pages;      /* asks /proc/kpageflags and kpagecount: 40 ns a page; the running system's only */
 	uint64_t budget; /* as pw_walk_opts has it */
+	const struct pw_filter
+		*filter; /* entries that do not match are as if they were empty; tables count all; NULL: all */
 };
 
 /*

@@ -200,7 +200,7 @@ static void sums(struct pw_render *r, const struct pw_rec_stats *rec)
 	num_or_null(&j, "dirty", tables, levels_of(s->dirty));
 	num_or_null(&j, "tables", tables, pw_stats_tables(s));
 	num_or_null(&j, "table_bytes", tables, s->table_bytes);
-	num_or_null(&j, "kernel_table_bytes", tables && rec->process, s->kernel_table_bytes);
+	num_or_null(&j, "kernel_table_bytes", tables && rec->process && !s->filtered, s->kernel_table_bytes);
 	pw_json_bool(&j, "hidden", s->hidden);
 	pw_json_close(&j);
 }
@@ -223,7 +223,8 @@ void pw_json_stats(struct pw_render *r, const struct pw_rec_stats *rec)
 		contiguity(r, &s->contiguity);
 	if (!s->leaf_only) {
 		tlb(r, &s->tlb);
-		thp(r, &s->thp);
+		if (!s->filtered)
+			thp(r, &s->thp);
 	}
 	if (s->nnodes && !s->hidden)
 		nodes(r, s);
@@ -253,14 +254,14 @@ void pw_json_stats_row(struct pw_render *r, const struct pw_rec_stats_row *row)
 	num_or_null(&j, "dirty", tables, row->dirty);
 	num_or_null(&j, "tables", tables, row->tables);
 	num_or_null(&j, "table_bytes", tables, row->table_bytes);
-	num_or_null(&j, "kernel_table_bytes", tables, row->kernel_table_bytes);
+	num_or_null(&j, "kernel_table_bytes", tables && !row->filtered, row->kernel_table_bytes);
 	num_or_null(&j, "pte_entries", tables, row->pte_entries);
 	num_or_null(&j, "pte_slots", tables, row->pte_slots);
 	num_or_null(&j, "tlb_now", tables, row->tlb_now);
 	num_or_null(&j, "tlb_merged", tables, row->tlb_merged);
 	num_or_null(&j, "tlb_blocks", tables, row->tlb_blocks);
-	num_or_null(&j, "thp_huge", tables, row->thp_huge);
-	num_or_null(&j, "thp_touched", tables, row->thp_touched);
+	num_or_null(&j, "thp_huge", tables && !row->filtered, row->thp_huge);
+	num_or_null(&j, "thp_touched", tables && !row->filtered, row->thp_touched);
 	pw_json_close(&j);
 }
 

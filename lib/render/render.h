@@ -259,7 +259,7 @@ struct pw_rec_stats_row {
 	pid_t pid; /* 0: all */
 	char comm[64];
 	uint64_t processes;
-	bool leaf_only;
+	bool leaf_only, filtered;
 	uint64_t bytes[3]; /* mapped, by the level of the page */
 	uint64_t swapped, protnone, accessed, dirty;
 	uint64_t tables, table_bytes, kernel_table_bytes;

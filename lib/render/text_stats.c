@@ -306,7 +306,7 @@ void pw_text_stats(struct pw_render *r, const struct pw_rec_stats *rec)
 		sentence(r, "tables, page sizes, TLB entries and huge pages are not known: this source has no tables");
 	} else {
 		levels(r, s);
-		if (rec->process && !r->noheadings)
+		if (rec->process && !s->filtered && !r->noheadings)
 			kernel_line(r, s);
 		kinds(r, &s->counts);
 	}
@@ -321,7 +321,8 @@ void pw_text_stats(struct pw_render *r, const struct pw_rec_stats *rec)
 		contiguity(r, s);
 	if (!s->leaf_only) {
 		tlb(r, s);
-		thp(r, &s->thp);
+		if (!s->filtered)
+			thp(r, &s->thp);
 	}
 	if (!s->hidden)
 		nodes(r, s);

@@ -132,11 +132,19 @@ static void r_blocks(struct pw_render *r, const void *rec)
 
 static void r_thp(struct pw_render *r, const void *rec)
 {
+	if (row_of(rec)->filtered) {
+		pw_text_dash(r);
+		return;
+	}
 	percent_if_tables(r, rec, row_of(rec)->thp_huge, row_of(rec)->thp_touched);
 }
 
 static void r_vmpte(struct pw_render *r, const void *rec)
 {
+	if (row_of(rec)->filtered) {
+		pw_text_dash(r);
+		return;
+	}
 	if_tables(r, rec, row_of(rec)->kernel_table_bytes);
 }
 

@@ -48,6 +48,9 @@ def test_entries_that_match(g):
         want = [(r["va"], r["level"]) for r in every if r["kind"] != "none" and true(r)]
         assert [(r["va"], r["level"]) for _, r in got.entries()] == want, (text, len(want), len(got.entries()))
         found[text] = len(want)
+        levels = pagewalk(g, "stats", m.pid, "--filter", text).of("level")
+        for kind in ("leaf", "protnone", "soft"):
+            assert sum(r["entries"][kind] for r in levels) == sum(r["kind"] == kind for _, r in got.entries()), (text, kind, levels)
     assert sum(n > 0 for n in found.values()) > len(found) - 5, found
     merged = pagewalk(g, "dump", m.pid, "--filter", "w and size=4K")
     assert sum(r["pages"] for r in merged.of("run")) == merged.end["leaves"] \
