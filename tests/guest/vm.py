@@ -8,6 +8,7 @@
 """
 
 import atexit
+import collections
 import ctypes
 import os
 import re
@@ -26,6 +27,7 @@ from memory import Memory, parse_tlb
 from qmp import Qmp
 
 BOOT_TIMEOUT = 180
+SEEN = 3  # times that an address space is met before it is taken for that of the process that spins, and not for the agent's
 # A busy host stalls an emulated CPU for seconds; the kernel is not to take that for a fault.
 PATIENCE = "no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 BAD_LOG = re.compile(
@@ -265,14 +267,18 @@ class Guest:
         return {k: int(v, 16) for k, v in re.findall(r"\b([A-Z][A-Z0-9]+) ?=([0-9a-f]+)\b", text)}
 
     def stop_in_user(self, cpu=0, cr3=None, timeout=120):
-        """Stops the guest while `cpu` runs user code (of the address space `cr3`); its registers."""
+        """Stops the guest while `cpu` runs user code of the address space `cr3`, or of one that it is seen in again and again; its
+        registers."""
+        seen = collections.Counter()
         end, pause = time.monotonic() + timeout * self.kernel.slowness, 0.001
         while time.monotonic() < end:
             self.stop()
             r = self.registers(cpu)
             # With PTI the user's root is the kernel's plus a page.
-            if r["CPL"] == 3 and (cr3 is None or r["CR3"] & ~0xFFF in (cr3 & ~0xFFF, cr3 & ~0xFFF | 0x1000)):
-                return r
+            if r["CPL"] == 3:
+                seen[r["CR3"]] += 1
+                if seen[r["CR3"]] == SEEN if cr3 is None else r["CR3"] & ~0xFFF in (cr3 & ~0xFFF, cr3 & ~0xFFF | 0x1000):
+                    return r
             self.cont()
             time.sleep(pause)
             pause = min(pause * 1.3, 0.5)  # longer and longer: on a busy host the guest hardly moves in a short one
