@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""./run bench spaces [--runs N] [--source NAME] [--json FILE]
+
+All processes of this machine at once, with 0, 100, 200 and 400 more than there are: one pass over their tables counts them (stats) or finds who
+maps frames (rmap), beside what else can be asked of every process. Whole processes are measured, from start to end, in turn
+in the same run. Nothing is asserted. page-types of the kernel's tools/mm is measured where it is installed; Debian has no package of it.
+"""
+
+import argparse
+import glob
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import report
+
+CROWDS = (0, 100, 200, 400)
+FRAMES = 1000
+PAGEWALK = os.path.join(report.BUILD, "pagewalk")
+WAYS = {
+    "stats": "pagewalk stats --all",
+    "rmap1": "pagewalk rmap: one frame, user halves",
+    "rmap": f"the same: {FRAMES} frames",
+    "smaps": "every /proc/PID/smaps, read and thrown away",
+    "pagemap": "pagemap of every VMA in 64 KiB reads, thrown away",
+    "page-types": "page-types -N -p PID, for each process",
+}
+
+
+@contextmanager
+def crowd(n):
+    """So many more processes, with 30 VMAs each."""
+    if not n:
+        yield
+        return
+    with subprocess.Popen([os.path.join(report.BUILD, "tests/helpers/crowd"), str(n), "20"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as p:
+        assert p.stdout.readline() == b"ready\n", "the crowd did not come up"
+        try:
+            yield
+        finally:
+            p.stdin.close()
+
+
+def pids():
+    return [p.rsplit("/", 1)[1] for p in glob.glob("/proc/[0-9]*")]
+
+
+def user_ranges(pid):
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
+            found = [tuple(int(x, 16) for x in line.split(None, 1)[0].split("-")) for line in f]
+    except OSError:
+        return []
+    return [(lo, hi) for lo, hi in found if lo < 1 << 63]
+
+
+def pagemap_words(pid):
+    """Bytes of pagemap of the VMAs of a process, 64 KiB at a time."""
+    try:
+        fd = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        for lo, hi in user_ranges(pid):
+            at, end = lo // 512, hi // 512
+            while at < end:
+                data = os.pread(fd, min(65536, end - at), at)
+                if not data:
+                    break
+                yield data
+                at += len(data)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def frames():
+    """Some that processes have: from the last ones on, so that the crowd's are among them."""
+    found = {}
+    for pid in sorted(pids(), key=int, reverse=True):
+        for data in pagemap_words(pid):
+            for word in struct.unpack(f"<{len(data) // 8}Q", data):
+                if word >> 63 and word & (1 << 55) - 1:
+                    found[word & (1 << 55) - 1] = None
+            if len(found) >= FRAMES:
+                return list(found)[:FRAMES]
+    sys.exit("bench: frame numbers are hidden: run this as root")
+
+
+def by_pagewalk(*args, text=""):
+    out = subprocess.run([PAGEWALK, *args, "--json"], input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                         check=False).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def read_smaps():
+    for pid in pids():
+        try:
+            with open(f"/proc/{pid}/smaps", "rb") as f:
+                f.read()
+        except OSError:
+            pass
+
+
+def read_pagemaps():
+    for pid in pids():
+        for _ in pagemap_words(pid):
+            pass
+
+
+def page_types(program):
+    for pid in pids():
+        subprocess.run([program, "-N", "-p", pid], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def measure(runs, source):
+    """({way: [ns]}, processes, tables) with the processes that there are now."""
+    known = frames()
+    some = "".join(f"pfn:{f:x}\n" for f in known)
+    program = shutil.which("page-types")
+    ways = {
+        "stats": lambda: by_pagewalk("stats", "--all", "-s", source),
+        "rmap1": lambda: by_pagewalk("rmap", f"pfn:{known[0]:x}", "--user", "-s", source),
+        "rmap": lambda: by_pagewalk("rmap", "-", "--user", "-s", source, text=some),
+        "smaps": read_smaps,
+        "pagemap": read_pagemaps,
+    }
+    if program:
+        ways["page-types"] = lambda: page_types(program)
+    times = {way: [] for way in ways}
+    for _ in range(runs):
+        for way, run in ways.items():
+            started = time.perf_counter_ns()
+            end = run()
+            times[way].append(time.perf_counter_ns() - started)
+            if way == "stats":
+                tables = end["tables"]
+    return times, len(pids()), tables
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--source", default="bpf")
+    parser.add_argument("--json", help="write the figures there")
+    args = parser.parse_args()
+    found = []
+    for n in CROWDS:
+        with crowd(n):
+            times, processes, tables = measure(args.runs, args.source)
+        found.append({"crowd": n, "processes": processes, "tables": tables, "ns": times})
+        print(f"{n} more: {processes} processes and kernel threads, {tables} tables; medians of {args.runs}")
+        report.table(WAYS, times, tables, "table", "stats")
+        print()
+    first, last = found[1], found[-1]
+    for way in ("stats", "rmap1", "rmap"):
+        more = report.medians(last["ns"])[way] - report.medians(first["ns"])[way]
+        print(f"{WAYS[way]}: {more / (last['tables'] - first['tables']):.0f} ns for each table that came")
+    if not shutil.which("page-types"):
+        print("page-types is not installed: it is in the kernel's tools/mm, and no Debian package")
+    report.write_json(args.json, found=found)
+
+
+if __name__ == "__main__":
+    main()
