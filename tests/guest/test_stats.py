@@ -340,3 +340,30 @@ def test_sums_by_the_module(g):
     load(g)
     prepare(g)
     check_sums(g, "kmod")
+
+
+def by_numa_maps(g, pid):
+    """{node: bytes} that the kernel says of a process; it leaves out what has no page of its own, and the kernel's image."""
+    found = {}
+    for line in g.check(["cat", f"/proc/{pid}/numa_maps"]).decode().splitlines():
+        size = re.search(r"kernelpagesize_kB=(\d+)", line)
+        for node, pages in re.findall(r" N(\d+)=(\d+)", line):
+            found[int(node)] = found.get(int(node), 0) + int(pages) * int(size[1]) * 1024
+    return found
+
+
+@guest_test(kernels=("6.1-4", "7.2-5"), fresh=True, smp=2, node1=160)
+def test_nodes_of_pages_are_those_of_numa_maps(g):
+    """More memory than one node has."""
+    p = g.spawn("memalloc -b 4K -m 230M --keep -o /dev/null", stdin=None)
+    pid = int(p.wait_line(rb"PID (\d+) keeps it", 120)[1])
+    for left in range(TRIES - 1, -1, -1):
+        before = by_numa_maps(g, pid)
+        answer = pagewalk(g, "stats", pid, "--filter", "not special and name!=[vdso]")
+        ours = {r["node"]: r["mapped"] for r in answer.of("node")}
+        if ours == before or not left:
+            break
+    assert ours == before and min(ours[0], ours[1]) > 20 << 20, (ours, before)
+    tables = {r["node"]: r["tables"] for r in answer.of("node")}
+    assert sum(tables.values()) == sum(r["tables"] for r in answer.of("level")), (tables, answer.of("level"))
+    print(f"     {g.name}: {ours[0] >> 20} and {ours[1] >> 20} MiB, {tables} tables", flush=True)
