@@ -58,7 +58,8 @@ static void put(struct look *l, const struct pw_rec_page *page)
 	else
 		l->run = 0;
 	l->hidden |= page->kind == PW_LEAF && page->pa == PW_PA_NONE;
-	l->sum.absent += page->kind != PW_LEAF;
+	/* A page that NUMA balancing has taken from the CPU for a while is in memory. */
+	l->sum.absent += page->kind != PW_LEAF && page->pa == PW_PA_NONE;
 	l->end.leaves += page->kind == PW_LEAF;
 	l->at += ALLOC_PAGE;
 	if (l->at == l->alloc->block[l->block].bytes) {
@@ -77,7 +78,7 @@ static void put_absent(struct look *l, uint64_t va)
 static void put_entry(struct look *l, const struct pw_entry *e, uint64_t va)
 {
 	struct pw_rec_page page = {
-		.size = l->sum.sizes_known && e->kind == PW_LEAF ? e->size : 0,
+		.size = l->sum.sizes_known && (e->kind == PW_LEAF || e->kind == PW_PROTNONE) ? e->size : 0,
 		.kind = e->kind,
 		.swapped = pw_is_swap(e),
 	};

@@ -213,6 +213,8 @@ static void add_entry(struct stats *st, struct stretch *s, const struct pw_entry
 	} else if (e->kind == PW_PROTNONE) {
 		out->protnone += e->size;
 		s->thp.protnone++;
+		if (e->pa != PW_PA_NONE)
+			pw_node_map_bytes(&st->nodes, out, e->pa, e->size);
 	} else if (e->kind == PW_SOFT) {
 		s->thp.soft++;
 		if (!pw_is_swap(e))

@@ -108,7 +108,7 @@ struct pw_page_stats {
 
 struct pw_node_stats {
 	unsigned node;
-	uint64_t bytes; /* mapped */
+	uint64_t bytes; /* mapped, or in PROT_NONE: NUMA balancing takes pages from the CPU for a while */
 	uint64_t tables;
 };
 
