@@ -52,6 +52,8 @@ def symbols(g, *names):
 def read_variable(g, va):
     """A word of kernel memory, by a walk through guest RAM."""
     last = g.walk(va)[-1]
+    if not last.raw & 1:  # page-table isolation, and the CPU is in user mode: the kernel's root is the page before
+        last = g.walk(va, cr3=g.registers()["CR3"] & ~0x1FFF)[-1]
     size = 1 << (12 + 9 * (last.level - 1))
     return struct.unpack("<Q", g.read_phys((last.raw & ADDRESS & -size) + va % size, 8))[0]
 
