@@ -156,7 +156,7 @@ static void report(struct reading *r, int rc)
 		complain("0x%" PRIx64 " is not there (%s)", r->gap.va, r->gap.why);
 	else if (r->gaps && s->args->raw)
 		complain("%" PRIu64 " stretches, %" PRIu64 " bytes, are not there: %s", r->gaps, r->gap_bytes,
-			 pw_out_has_holes(&s->out) ? "holes in the file" : "left out");
+			 s->out.holes ? "holes in the file" : "left out");
 	if (rc < 0 || r->gaps)
 		s->status = r->done || !r->place->address ? STATUS_PARTIAL : STATUS_FAILED;
 }

@@ -363,18 +363,9 @@ static int spend(struct diff *d, uint64_t va, uint64_t last, uint64_t visits)
 	return rc ? rc : OVER;
 }
 
-static uint64_t visits(const struct diff *d)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		n += d->sums->walk.tables[i];
-	return n;
-}
-
 static int window(struct diff *d, uint64_t va, struct pw_range within)
 {
-	uint64_t before = visits(d);
+	uint64_t before = pw_walk_stats_tables(&d->sums->walk);
 	struct pw_range w = { va, va + (PW_DIFF_WINDOW - 1) };
 	int rc;
 
@@ -393,7 +384,7 @@ static int window(struct diff *d, uint64_t va, struct pw_range within)
 	}
 	if (!rc)
 		rc = merge(d, w);
-	return rc ? rc : spend(d, w.lo, within.last, WINDOW_COST + visits(d) - before);
+	return rc ? rc : spend(d, w.lo, within.last, WINDOW_COST + pw_walk_stats_tables(&d->sums->walk) - before);
 }
 
 /* ---- which windows ---- */

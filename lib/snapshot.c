@@ -199,19 +199,6 @@ static uint64_t volatile_bits(const struct pw_space *space)
 	return bits;
 }
 
-static void add_stats(struct pw_walk_stats *to, const struct pw_walk_stats *s)
-{
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		to->tables[i] += s->tables[i];
-	to->table_bytes += s->table_bytes;
-	to->retries += s->retries;
-	to->unstable += s->unstable;
-	to->unreadable += s->unreadable;
-	to->inconsistent += s->inconsistent;
-	to->aliases += s->aliases;
-	to->truncated |= s->truncated;
-}
-
 /* What of a smeared image was looked at beside the tables. */
 static int note_checked(struct recorder *r, const struct pw_space *space)
 {
@@ -251,7 +238,7 @@ static int record(struct pw_snapshot *s, const struct pw_space *space, uint32_t 
 		flush_leaves(&r);
 	if (!rc)
 		rc = r.rc;
-	add_stats(&s->sums.walk, &r.stats);
+	pw_walk_stats_add(&s->sums.walk, &r.stats);
 	if (rc == -ESRCH)
 		return pw_error_set(err, rc, "%s: the process is gone", space->title);
 	return rc ? pw_error_set(err, rc, "%s: %s", space->title, strerror(-rc)) : 0;

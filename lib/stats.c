@@ -9,6 +9,7 @@
 
 #include <pagewalk/stats.h>
 
+#include "area_cursor.h"
 #include "stats_parts.h"
 
 #define NLABELS    64
@@ -40,9 +41,9 @@ struct stats {
 	struct pw_leaf_format fmt[PW_NLEVELS];
 	struct label label[NLABELS];
 	struct open_table table[PW_NLEVELS]; /* by depth */
-	size_t area;                         /* the first that does not end before what comes */
-	bool misaligned;                     /* pages in a range of 2M that is only partly an anonymous VMA's */
-	struct pw_filtered *filter;          /* NULL: all entries count */
+	struct pw_area_cursor areas;
+	bool misaligned;            /* pages in a range of 2M that is only partly an anonymous VMA's */
+	struct pw_filtered *filter; /* NULL: all entries count */
 	uint64_t match[MOST_WORDS]; /* with a filter: what is left of the words that are looked at, from match_va on */
 	uint64_t match_va;
 };
@@ -310,21 +311,12 @@ static void judge_pmds(struct stats *st, struct stretch *s)
 /* The area of va, and how many of the entries from there on are in it, or in none. */
 static const struct pw_area *area_at(struct stats *st, const struct pw_span *span, uint64_t va, size_t left, size_t *n)
 {
-	const struct pw_areas *areas = &st->space->areas;
-	const struct pw_area *a;
-	uint64_t until, entries;
+	uint64_t until;
+	const struct pw_area *a = pw_area_at(&st->areas, va, &until);
+	uint64_t more = (until - va) >> span->shift;
 
-	*n = left;
-	while (st->area < areas->n && areas->v[st->area].last < va)
-		st->area++;
-	if (st->area == areas->n)
-		return NULL;
-	a = &areas->v[st->area];
-	until = va < a->lo ? a->lo - 1 : a->last;
-	entries = ((until - va) >> span->shift) + 1;
-	if (entries < left)
-		*n = (size_t)entries;
-	return va < a->lo ? NULL : a;
+	*n = more < left ? (size_t)more + 1 : left;
+	return a;
 }
 
 static int count_span(struct stats *st, const struct pw_span *span)
@@ -489,6 +481,7 @@ int pw_stats(const struct pw_space *space, const struct pw_stats_opts *opts, str
 	if (!st)
 		return -ENOMEM;
 	st->space = space;
+	st->areas.areas = &space->areas;
 	st->out = &own;
 	rc = prepare(st, opts, err);
 	if (!rc)

@@ -579,19 +579,6 @@ static uint64_t default_budget(const struct pw_space *space)
 	return space->nram ? 2 * pages + 65536 : DEFAULT_BUDGET;
 }
 
-void pw_walk_stats_add(struct pw_walk_stats *total, const struct pw_walk_stats *one)
-{
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		total->tables[i] += one->tables[i];
-	total->table_bytes += one->table_bytes;
-	total->retries += one->retries;
-	total->unstable += one->unstable;
-	total->unreadable += one->unreadable;
-	total->inconsistent += one->inconsistent;
-	total->aliases += one->aliases;
-	total->truncated |= one->truncated;
-}
-
 int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const struct pw_visitor *visitor, void *ctx,
 	    struct pw_walk_stats *stats)
 {

@@ -94,6 +94,9 @@ struct pw_walk_stats {
 /* Adds one to total. */
 PW_API void pw_walk_stats_add(struct pw_walk_stats *total, const struct pw_walk_stats *one);
 
+/* Tables of all levels. */
+PW_API uint64_t pw_walk_stats_tables(const struct pw_walk_stats *s);
+
 /*
  * Walks space within opts->va. 0 when the walk came to its end (see the stats for holes), what a
  * visitor returned, or a negative errno: -ENOMEM, -ESRCH (the process exited or called exec meanwhile: what

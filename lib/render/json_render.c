@@ -574,7 +574,6 @@ static void kalloc(struct pw_render *r, const struct pw_rec_kalloc *k)
 
 static void end(struct pw_render *r, const struct pw_rec_end *e)
 {
-	uint64_t tables = 0;
 	struct pw_json j;
 
 	if (e->cut || e->of == PW_END_SPACE)
@@ -589,8 +588,6 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 		pw_json_audit(r, e->audit);
 	if (r->view == PW_VIEW_REGIONS)
 		pw_json_layout(r);
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		tables += e->walk.tables[i];
 	open_rec(r, &j, "end");
 	pw_json_bool(&j, "complete", e->complete);
 	pw_json_num(&j, "leaves", e->leaves);
@@ -605,7 +602,7 @@ static void end(struct pw_render *r, const struct pw_rec_end *e)
 	if (e->has_walk) {
 		pw_json_num(&j, "aliases", e->walk.aliases);
 		pw_json_num(&j, "retries", e->walk.retries);
-		pw_json_num(&j, "tables", tables);
+		pw_json_num(&j, "tables", pw_walk_stats_tables(&e->walk));
 		pw_json_num(&j, "table_bytes", e->walk.table_bytes);
 		pw_json_bool(&j, "truncated", e->walk.truncated);
 	}
@@ -629,7 +626,6 @@ const struct pw_render_ops pw_render_json = {
 	.word = word,
 	.kpage = kpage,
 	.pagetables = pagetables,
-
 	.cpu = cpu,
 	.decoded = decoded,
 	.region = pw_json_region,

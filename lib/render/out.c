@@ -59,11 +59,6 @@ void pw_out_hole(struct pw_out *o, uint64_t bytes)
 		o->error = errno;
 }
 
-bool pw_out_has_holes(const struct pw_out *o)
-{
-	return o->holes;
-}
-
 void pw_out_make_room(struct pw_out *o, size_t n)
 {
 	char *bigger;

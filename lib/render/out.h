@@ -22,7 +22,7 @@ struct pw_out {
 	size_t unseen; /* bytes so far that take no room on a line: all but the first of a UTF-8 character */
 	int fd;        /* -1: grows in memory instead of being written */
 	int error;     /* errno of the first failure; from then on everything is dropped */
-	bool holes;    /* pw_out_hole() was asked for, and they are in the file */
+	bool holes;    /* pw_out_hole() has made some: it is a file */
 };
 
 int pw_out_init(struct pw_out *o, int fd);
@@ -31,9 +31,8 @@ void pw_out_free(struct pw_out *o);
 /* Writes out what is there. 0, or the negative errno of the first failure. */
 int pw_out_flush(struct pw_out *o);
 
-/* Leaves out so many bytes: a hole in a file; in what is no file, nothing. pw_out_has_holes(): which of the two. */
+/* Leaves out so many bytes: a hole in a file; in what is no file, nothing. */
 void pw_out_hole(struct pw_out *o, uint64_t bytes);
-bool pw_out_has_holes(const struct pw_out *o);
 
 /* Makes room for n more bytes, at most PW_OUT_ROW. Call it at the start of a row only. */
 void pw_out_make_room(struct pw_out *o, size_t n);

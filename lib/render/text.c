@@ -492,7 +492,7 @@ static bool has_levels(const struct pw_space *space)
 static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
 {
 	bool total = e->of == PW_END_STREAM, levels_known = total ? e->walk.table_bytes : has_levels(r->head.space);
-	uint64_t tables = 0;
+	uint64_t tables = pw_walk_stats_tables(&e->walk);
 	size_t start;
 
 	if (total)
@@ -503,8 +503,6 @@ static void walk_line(struct pw_render *r, const struct pw_rec_end *e)
 		part(r, start, "swapped ", e->swapped, "");
 	if (e->protnone)
 		part(r, start, "", e->protnone, " in PROT_NONE");
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		tables += e->walk.tables[i];
 	if (levels_known) {
 		number_part(r, tables, tables == 1 ? " table (" : " tables (");
 		pw_out_size(r->out, e->walk.table_bytes, r->bytes);

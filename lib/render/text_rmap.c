@@ -240,10 +240,8 @@ static void number(struct pw_render *r, uint64_t n, const char *one, const char 
 void pw_text_rmap_end(struct pw_render *r, const struct pw_rec_end *e)
 {
 	const struct pw_rec_rmap *m = e->rmap;
-	uint64_t tables = 0;
+	uint64_t tables = pw_walk_stats_tables(&e->walk);
 
-	for (unsigned i = 0; i < PW_NLEVELS; i++)
-		tables += e->walk.tables[i];
 	number(r, m->frames, " frame, ", " frames, ");
 	pw_out_dec(r->out, m->reached);
 	pw_out_str(r->out, " reached: ");
