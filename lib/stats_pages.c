@@ -7,10 +7,11 @@
  * less than a call is read, too.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <pagewalk/live.h>
 
 #include "stats_parts.h"
 
@@ -31,47 +32,35 @@ struct frames {
 };
 
 struct pw_page_asker {
-	int flags_fd, count_fd;
+	struct pw_kpages kpages;
 	struct frames frames[GATHERED];
 	size_t n;
 	uint64_t flags[WORDS], count[WORDS];
 	struct pw_page_stats sums;
 };
 
-static int open_one(const char *path, int *fd, struct pw_error *err)
-{
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *fd < 0 ? pw_error_set(err, -errno, "%s: %s: page flags need root, and a kernel with it", path,
-				      strerror(errno))
-		       : 0;
-}
-
 int pw_page_asker_new(struct pw_page_asker **out, struct pw_error *err)
 {
 	struct pw_page_asker *a = calloc(1, sizeof(*a));
+	struct pw_error why = { 0 };
 	int rc;
 
 	if (!a)
 		return pw_error_set(err, -ENOMEM, "out of memory");
-	a->count_fd = -1;
-	rc = open_one("/proc/kpageflags", &a->flags_fd, err);
-	if (!rc)
-		rc = open_one("/proc/kpagecount", &a->count_fd, err);
-	if (rc)
+	rc = pw_kpages_open(&a->kpages, &why);
+	if (rc) {
 		pw_page_asker_free(a);
-	else
-		*out = a;
-	return rc;
+		return pw_error_set(err, rc, "%s: page flags need root, and a kernel with it", why.text);
+	}
+	*out = a;
+	return 0;
 }
 
 void pw_page_asker_free(struct pw_page_asker *a)
 {
 	if (!a)
 		return;
-	if (a->flags_fd >= 0)
-		close(a->flags_fd);
-	if (a->count_fd >= 0)
-		close(a->count_fd);
+	pw_kpages_close(&a->kpages);
 	free(a);
 }
 
@@ -127,10 +116,10 @@ static int ask_group(struct pw_page_asker *a, const struct frames *f, size_t nf,
 {
 	for (uint64_t at = f[0].first; at < end; at += WORDS) {
 		size_t n = end - at < WORDS ? (size_t)(end - at) : WORDS;
-		int rc = read_words(a->flags_fd, at, n, a->flags, KPF_NOPAGE);
+		int rc = read_words(a->kpages.flags_fd, at, n, a->flags, KPF_NOPAGE);
 
 		if (!rc)
-			rc = read_words(a->count_fd, at, n, a->count, 0);
+			rc = read_words(a->kpages.count_fd, at, n, a->count, 0);
 		if (rc)
 			return rc;
 		for (; nf && f->first + f->n <= at; nf--)
