@@ -271,11 +271,8 @@ static int note_unknown(struct diff *d, const struct pw_cell cell[2], uint64_t v
 static bool matches(const struct diff *d, unsigned side, const struct pw_cell *cell, const struct pw_entry *e,
 		    const struct pw_area *area)
 {
-	bool page = e->kind == PW_LEAF || e->kind == PW_PROTNONE;
-	uint8_t perm = e->perm == PW_PERM_UNKNOWN ? e->perm : page ? e->perm & cell->perm_above : 0;
-
 	return e->kind != PW_TABLE &&
-	       pw_filter_match(d->opts->filter, &d->side[side].piece->mmu, e, perm, cell->va, area);
+	       pw_filter_match(d->opts->filter, &d->side[side].piece->mmu, e, cell->perm_above, cell->va, area);
 }
 
 /* [va, last] of both sides: each is one entry, or nothing, or a hole. */

@@ -143,10 +143,18 @@ static bool ask(const struct pw_filter *f, uint16_t at, const struct subject *s)
 	}
 }
 
-bool pw_filter_match(const struct pw_filter *f, const struct pw_mmu *mmu, const struct pw_entry *e, uint8_t perm,
+/* What all levels together allow of a page; nothing of what is none. */
+static uint8_t perm_of(const struct pw_entry *e, uint8_t perm_above)
+{
+	if (e->perm == PW_PERM_UNKNOWN)
+		return e->perm;
+	return e->kind == PW_LEAF || e->kind == PW_PROTNONE ? e->perm & perm_above : 0;
+}
+
+bool pw_filter_match(const struct pw_filter *f, const struct pw_mmu *mmu, const struct pw_entry *e, uint8_t perm_above,
 		     uint64_t va, const struct pw_area *area)
 {
-	const struct subject s = { mmu, e, perm, va, area };
+	const struct subject s = { mmu, e, perm_of(e, perm_above), va, area };
 
 	return e->kind != PW_NONE && ask(f, f->root, &s);
 }
@@ -241,19 +249,15 @@ static bool matches(struct pw_filtered *s, const struct pw_span *span, size_t i,
 	uint64_t raw = span->raw[i], word = raw & ~s->fmt.pa_mask;
 	bool plain = s->fmt.leaf_mask && (raw & s->fmt.leaf_mask) == s->fmt.leaf_value;
 	const struct pw_mmu *mmu = &span->piece->mmu;
-	uint8_t perm;
 	struct pw_entry e;
 
 	if (s->known && plain && s->word == word && s->area == area && !s->f->by_address)
 		return s->matches;
 	mmu->arch->decode(mmu, span->level, raw, &e);
-	perm = e.perm == PW_PERM_UNKNOWN                    ? e.perm
-	       : e.kind == PW_LEAF || e.kind == PW_PROTNONE ? e.perm & span->perm_above
-							    : 0;
 	s->known = plain;
 	s->word = word;
 	s->area = area;
-	s->matches = pw_filter_match(s->f, mmu, &e, perm, span->va + ((uint64_t)i << span->shift), area);
+	s->matches = pw_filter_match(s->f, mmu, &e, span->perm_above, span->va + ((uint64_t)i << span->shift), area);
 	return s->matches;
 }
 

@@ -32,9 +32,9 @@ PW_API const char *pw_filter_text(const struct pw_filter *f);
 /* -EOPNOTSUPP with a text when it asks for what such entries do not say (a leaf-only source: permissions, sizes). */
 PW_API int pw_filter_check(const struct pw_filter *f, const struct pw_mmu *mmu, struct pw_error *err);
 
-/* e is decoded by mmu; perm: what all levels allow; va: the first address that it covers; area: where that is, or NULL. */
-PW_API bool pw_filter_match(const struct pw_filter *f, const struct pw_mmu *mmu, const struct pw_entry *e, uint8_t perm,
-			    uint64_t va, const struct pw_area *area);
+/* e is decoded by mmu; perm_above: what the levels above allow; va: the first address that it covers; area: where that is, or NULL. */
+PW_API bool pw_filter_match(const struct pw_filter *f, const struct pw_mmu *mmu, const struct pw_entry *e,
+			    uint8_t perm_above, uint64_t va, const struct pw_area *area);
 
 /*
  * A stage between the walker and what comes next: hands on the entries that match, in spans, and the steps that lead to one; holes always,

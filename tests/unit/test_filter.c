@@ -65,15 +65,12 @@ static int one_by_one(void *ctx, const struct pw_span *span)
 
 	for (size_t i = 0; i < span->n; i++) {
 		uint64_t va = span->va + ((uint64_t)i << span->shift);
-		bool page;
 		struct pw_entry e;
 
 		if (!span->raw[i])
 			continue;
 		mmu->arch->decode(mmu, span->level, span->raw[i], &e);
-		page = e.kind == PW_LEAF || e.kind == PW_PROTNONE;
-		if (pw_filter_match(found->f, mmu, &e, page ? e.perm & span->perm_above : 0, va,
-				    pw_areas_find(&areas, va)))
+		if (pw_filter_match(found->f, mmu, &e, span->perm_above, va, pw_areas_find(&areas, va)))
 			put(found->all, &found->nall, va);
 	}
 	return 0;
