@@ -53,12 +53,38 @@ static void show(struct translate *t, const struct pw_translation *out)
 	t->s->render.ops->translation(&t->s->render, &rec);
 }
 
+/*
+ * The kernel empties an entry for a moment before it writes another. Without its locks, nobody is told "never touched" before a second look has
+ * found the entry empty as well.
+ */
+static int look_again(struct translate *t, struct pw_translation *out)
+{
+	struct pw_translation again[BATCH];
+	uint64_t va[BATCH];
+	size_t at[BATCH], n = 0;
+	int rc;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (out[i].verdict != PW_V_NONE ||
+		    pw_space_consistency(t->space, (struct pw_range){ t->va[i], t->va[i] }) != PW_VALIDATED)
+			continue;
+		at[n] = i;
+		va[n++] = t->va[i];
+	}
+	rc = n ? pw_translate(t->space, va, n, again) : 0;
+	for (size_t i = 0; i < n && !rc; i++)
+		out[at[i]] = again[i];
+	return rc;
+}
+
 /* What is waiting goes through vectored reads. */
 static int answer(struct translate *t)
 {
 	struct pw_translation out[BATCH];
 	int rc = pw_translate(t->space, t->va, t->n, out);
 
+	if (!rc && t->reasoner)
+		rc = look_again(t, out);
 	if (rc) {
 		session_cut(t->s, rc, t->space->title);
 		return t->s->status;

@@ -189,11 +189,11 @@ def test_swap_to_a_file_and_to_zram(g):
     reasons.finish("swap")
 
 
-@guest_test(kernels=("6.1-4", "7.2-4"), fresh=True, timeout=600, smp=2, node1=96)  # minutes each: it waits for chance
+@guest_test(kernels=KERNELS, fresh=True, timeout=300, smp=2, node1=96)
 def test_numa_hint_and_migration(g):
     reasons = Reasons(g)
     g.check("mount -t debugfs none /sys/kernel/debug 2>/dev/null; echo 1 >/proc/sys/kernel/numa_balancing")
-    made, end = Made(g, "numa-hint"), time.monotonic() + 200
+    made, end = Made(g, "numa-hint"), time.monotonic() + 100
     while time.monotonic() < end and "numa-hint" not in reasons.met:
         for t in reasons.ask(made.pid, *made.pages["numa-hint"]):
             if t["verdict"] == "protnone":
@@ -201,7 +201,7 @@ def test_numa_hint_and_migration(g):
         time.sleep(0.5)
     made.process.kill()
     made.process.wait(30)
-    moving, end = Made(g, "migration"), time.monotonic() + 300
+    moving, end = Made(g, "migration"), time.monotonic() + 100
     while time.monotonic() < end and "migration" not in reasons.met:
         for t in reasons.ask(moving.pid, *moving.pages["migration"]):
             if t["verdict"] == "soft":

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,7 +41,8 @@
 #define M2    (2UL << 20)
 #define RW    (PROT_READ | PROT_WRITE)
 #define ANON  (MAP_PRIVATE | MAP_ANONYMOUS)
-#define MOVED 512
+#define MOVED 64 /* pages, at most */
+#define HUGE  8
 
 #define KPF_HWPOISON 19
 
@@ -262,42 +264,71 @@ static void hwpoison(void)
 		absent("not poisoned");
 }
 
-/* What NUMA balancing looks at while this process runs. */
-static void numa(void)
+/* The calling thread's CPU from here on: the first is of node 0, the last of node 1. */
+static void stay_on(int cpu)
 {
-	char *p = room(64 * PAGE, PAGE);
+	cpu_set_t set;
 
-	touch(p, 64 * PAGE);
-	for (int i = 0; i < 64; i++)
-		made(p + i * PAGE);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		absent("no such CPU");
 }
 
-static char *moved;
+/* All of `page` to a node: true when they are there. */
+static bool move(void **page, size_t n, int to)
+{
+	static int node[MOVED], status[MOVED];
+	size_t there = 0;
+
+	for (size_t i = 0; i < n; i++)
+		node[i] = to;
+	syscall(SYS_move_pages, 0, n, page, node, status, 2 /* MPOL_MF_MOVE */);
+	for (size_t i = 0; i < n; i++)
+		there += status[i] == to;
+	return there == n;
+}
+
+/* What NUMA balancing looks at while this process runs: pages of another node than the CPU's, or a process alone is spared. */
+static void numa(void)
+{
+	void *page[MOVED];
+	char *p = room(MOVED * PAGE, PAGE);
+
+	stay_on(0);
+	touch(p, MOVED * PAGE);
+	for (int i = 0; i < MOVED; i++)
+		page[i] = p + i * PAGE;
+	if (!move(page, MOVED, 1)) {
+		absent("not all on node 1");
+		return;
+	}
+	for (int i = 0; i < MOVED; i++)
+		made(page[i]);
+}
+
+static void *moved[HUGE];
 
 static void *mover(void *unused)
 {
-	static void *page[MOVED];
-	static int node[MOVED], status[MOVED];
-
-	for (int i = 0; i < MOVED; i++)
-		page[i] = moved + i * PAGE;
-	for (int to = 1;; to = !to) {
-		for (int i = 0; i < MOVED; i++)
-			node[i] = to;
-		syscall(SYS_move_pages, 0, MOVED, page, node, status, 2 /* MPOL_MF_MOVE */);
-	}
+	stay_on((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	for (int to = 1;; to = !to)
+		move(moved, HUGE, to);
 	return unused;
 }
 
+/* Huge pages: to copy one takes most of the time of moving it, and so it is found under way. */
 static void migration(void)
 {
 	pthread_t t;
+	char *p = room(HUGE * M2, M2);
 
-	moved = room(MOVED * PAGE, PAGE);
-	madvise(moved, MOVED * PAGE, MADV_NOHUGEPAGE);
-	touch(moved, MOVED * PAGE);
-	for (int i = 0; i < MOVED; i++)
-		made(moved + i * PAGE);
+	madvise(p, HUGE * M2, MADV_HUGEPAGE);
+	touch(p, HUGE * M2);
+	for (int i = 0; i < HUGE; i++) {
+		moved[i] = p + i * M2;
+		made(moved[i]);
+	}
 	pthread_create(&t, NULL, mover, NULL);
 }
 

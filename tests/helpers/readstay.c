@@ -11,7 +11,7 @@
  *	key         gives the idle page a protection key; answers "key N", 0 if there are none
  *	churn       from now on a second thread maps, touches and unmaps memory between ADDR and END; answers "churn ADDR END"
  *
- * All memory that it uses is touched before the first read.
+ * All memory that it uses is touched before the first read. The idle page is far from all else: its tables are its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +25,7 @@
 
 #define ROOM  (8 << 20)
 #define PAGE  4096ul
+#define ALONE 0x10000200000UL
 #define CHURN (8ul << 30)
 
 static char report[ROOM], line[128], head[64];
@@ -159,7 +160,7 @@ static int obey(int fd, char *idle)
 int main(int argc, char **argv)
 {
 	int fd = argc == 2 ? open(argv[1], O_RDONLY) : -1, n;
-	char *idle = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *idle = mmap((void *)ALONE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (fd < 0 || idle == MAP_FAILED) {
 		perror(argc == 2 ? argv[1] : "readstay FILE");
