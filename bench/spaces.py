@@ -4,20 +4,20 @@
 
 All processes of this machine at once, with 0, 100, 200 and 400 more than there are: one pass over their tables counts them (stats) or finds who
 maps frames (rmap), beside what else can be asked of every process. Whole processes are measured, from start to end, in turn
-in the same run. Nothing is asserted. page-types of the kernel's tools/mm is measured where it is installed; Debian has no package of it.
+in the same run. Nothing is asserted. The peer is page-types of the kernel's tools/mm, which page_types.py builds.
 """
 
 import argparse
 import glob
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 
+import page_types
 import report
 
 CROWDS = (0, 100, 200, 400)
@@ -29,7 +29,8 @@ WAYS = {
     "rmap": f"the same: {FRAMES} frames",
     "smaps": "every /proc/PID/smaps, read and thrown away",
     "pagemap": "pagemap of every VMA in 64 KiB reads, thrown away",
-    "page-types": "page-types -N -p PID, for each process",
+    "page-types": "page-types -N -p PID, for each process: flags counted",
+    "page-types-L": "page-types -N -L -p PID: each page and its frame, thrown away",
 }
 
 
@@ -116,25 +117,24 @@ def read_pagemaps():
             pass
 
 
-def page_types(program):
+def by_page_types(*command):
     for pid in pids():
-        subprocess.run([program, "-N", "-p", pid], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run([*command, "-N", "-p", pid], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def measure(runs, source):
+def measure(runs, source, program):
     """({way: [ns]}, processes, tables) with the processes that there are now."""
     known = frames()
     some = "".join(f"pfn:{f:x}\n" for f in known)
-    program = shutil.which("page-types")
     ways = {
         "stats": lambda: by_pagewalk("stats", "--all", "-s", source),
         "rmap1": lambda: by_pagewalk("rmap", f"pfn:{known[0]:x}", "--user", "-s", source),
         "rmap": lambda: by_pagewalk("rmap", "-", "--user", "-s", source, text=some),
         "smaps": read_smaps,
         "pagemap": read_pagemaps,
+        "page-types": lambda: by_page_types(program),
+        "page-types-L": lambda: by_page_types(program, "-L"),
     }
-    if program:
-        ways["page-types"] = lambda: page_types(program)
     times = {way: [] for way in ways}
     for _ in range(runs):
         for way, run in ways.items():
@@ -152,10 +152,10 @@ def main():
     parser.add_argument("--source", default="bpf")
     parser.add_argument("--json", help="write the figures there")
     args = parser.parse_args()
-    found = []
+    program, found = page_types.get(), []
     for n in CROWDS:
         with crowd(n):
-            times, processes, tables = measure(args.runs, args.source)
+            times, processes, tables = measure(args.runs, args.source, program)
         found.append({"crowd": n, "processes": processes, "tables": tables, "ns": times})
         print(f"{n} more: {processes} processes and kernel threads, {tables} tables; medians of {args.runs}")
         report.table(WAYS, times, tables, "table", "stats")
@@ -164,8 +164,6 @@ def main():
     for way in ("stats", "rmap1", "rmap"):
         more = report.medians(last["ns"])[way] - report.medians(first["ns"])[way]
         print(f"{WAYS[way]}: {more / (last['tables'] - first['tables']):.0f} ns for each table that came")
-    if not shutil.which("page-types"):
-        print("page-types is not installed: it is in the kernel's tools/mm, and no Debian package")
     report.write_json(args.json, found=found)
 
 

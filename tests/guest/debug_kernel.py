@@ -22,12 +22,11 @@ import tempfile
 import time
 
 import kernels
-from apt import AptError, Suite, say
+import linux_source
+from apt import AptError, say
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = os.path.join(HERE, "debug.config")
-SERIES = "6.12"
-PACKAGE = f"linux-source-{SERIES}"
 CC = "gcc-12"
 PROGRESS = 60
 # What KASAN's shadow, kmemleak and lockdep take of a guest's RAM, in MiB, and how much slower it all is.
@@ -54,28 +53,12 @@ def _built():
                           slowness=SLOWNESS)
 
 
-def _fetch(work):
-    """Unpacks the newest source of the series into work/source, once."""
-    source, why = os.path.join(work, "source"), None
-    if os.path.isdir(source):
-        return source
-    for name in kernels.SUITES[SERIES]:
-        suite = Suite(name, os.path.join(kernels.cache_dir(), "apt"))
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=work) as tmp:
-            try:
-                with kernels.cache_lock():
-                    suite.update()
-                    say(f"fetching {PACKAGE} from {name} (150 MB)")
-                    deb, = suite.download([PACKAGE], tmp)
-            except AptError as e:
-                why = e
-                continue
-            subprocess.run(["dpkg-deb", "-x", deb, tmp], check=True)
-            say("unpacking it")
-            subprocess.run(["tar", "-xf", os.path.join(tmp, "usr/src", f"{PACKAGE}.tar.xz"), "-C", tmp], check=True)
-            os.rename(os.path.join(tmp, PACKAGE), source)
-            return source
-    raise why
+def _source(work):
+    """The source in work/source, unpacked once."""
+    source = os.path.join(work, "source")
+    if not os.path.isdir(source):
+        linux_source.unpack(source)
+    return source
 
 
 class Make:
@@ -133,7 +116,7 @@ def _install(make, tree):
 def _build():
     work = os.path.join(_directory(), "work")
     os.makedirs(work, exist_ok=True)
-    make = Make(_fetch(work), os.path.join(work, f"objects-{_hash()}"))
+    make = Make(_source(work), os.path.join(work, f"objects-{_hash()}"))
     _configure(make)
     say(f"building the debug kernel, once: about 10 min of both CPUs of a small machine; log: {make.log}")
     make(f"-j{max(2, os.cpu_count() or 1)}", "bzImage", "modules")
