@@ -224,6 +224,26 @@ static int look_anew(struct pw_audit *a, const struct pw_space *space, const str
 	return rc;
 }
 
+/* Frames of the pages of a region of the kernel. */
+static int find_pages(struct pw_audit *a, const char *region, uint8_t perm, struct pw_table_set *out)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < a->layout.n && !rc; i++)
+		if (!strcmp(a->layout.v[i].name, region))
+			rc = pw_table_set_add_pages(out, &a->kernel,
+						    (struct pw_range){ a->layout.v[i].lo, a->layout.v[i].last }, perm);
+	pw_table_set_sort(out);
+	return rc;
+}
+
+/* Modules and BPF programs come and go. */
+static int find_code(struct pw_audit *a)
+{
+	pw_table_set_free(&a->code);
+	return find_pages(a, "modules", PW_X, &a->code);
+}
+
 /* Leaves of found what is there in one more look; hits: the tables that were mapped, in and out. */
 static int confirm_once(struct pw_audit *a, const struct pw_space *space, struct pw_findings *found,
 			struct pw_table_set *hits)
@@ -233,6 +253,8 @@ static int confirm_once(struct pw_audit *a, const struct pw_space *space, struct
 	int rc = pw_table_set_again(a->target, hits, &tables);
 
 	pw_table_set_free(hits);
+	if (!rc && pw_findings_have(found, UINT32_C(1) << PW_RULE_TEXT_ALIAS))
+		rc = find_code(a);
 	if (!rc)
 		rc = look_anew(a, space, found, &tables, hits, &again);
 	pw_table_set_free(&tables);
@@ -321,18 +343,6 @@ static void find_fixed(struct pw_audit *a, const char *name, struct pw_fixed_par
 	}
 }
 
-static int find_entry(struct pw_audit *a)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < a->layout.n && !rc; i++)
-		if (!strcmp(a->layout.v[i].name, "cpu entry area"))
-			rc = pw_table_set_add_pages(&a->entry, &a->kernel,
-						    (struct pw_range){ a->layout.v[i].lo, a->layout.v[i].last });
-	pw_table_set_sort(&a->entry);
-	return rc;
-}
-
 static int know_kernel(struct pw_audit *a)
 {
 	const struct pw_select sel = { .kind = PW_SELECT_KERNEL };
@@ -350,7 +360,9 @@ static int know_kernel(struct pw_audit *a)
 		a->layout = (struct pw_areas){ 0 };
 	find_fixed(a, "kernel text", &a->fixed[0]);
 	find_fixed(a, "kernel rodata", &a->fixed[1]);
-	rc = a->target->facts.pti ? find_entry(a) : 0;
+	rc = find_code(a);
+	if (!rc && a->target->facts.pti)
+		rc = find_pages(a, "cpu entry area", PW_R, &a->entry);
 	return rc ? rc : pw_table_set_add(&a->tables, &a->kernel);
 }
 
@@ -406,6 +418,7 @@ void pw_audit_free(struct pw_audit *a)
 	pw_areas_free(&a->layout);
 	pw_table_set_free(&a->tables);
 	pw_table_set_free(&a->entry);
+	pw_table_set_free(&a->code);
 	pw_findings_free(&a->all);
 	free(a);
 }

@@ -72,8 +72,8 @@ struct pw_table_set {
 
 /* Adds all tables of the pieces of a space. */
 int pw_table_set_add(struct pw_table_set *set, const struct pw_space *space);
-/* Adds the frames of all 4K pages in a range, as if they were tables. */
-int pw_table_set_add_pages(struct pw_table_set *set, const struct pw_space *space, struct pw_range va);
+/* Adds the frames of the pages in a range that allow all of perm (PW_R: all of them), as if they were tables. */
+int pw_table_set_add_pages(struct pw_table_set *set, const struct pw_space *space, struct pw_range va, uint8_t perm);
 /* Notes one frame, for its owner's sake. */
 int pw_table_set_note(struct pw_table_set *set, uint64_t pa, pid_t owner);
 /* What the owners of hits, which is put in another order, have as tables now. */
@@ -98,6 +98,7 @@ struct pw_audit {
 	uint64_t device_attrs; /* attributes that only device memory's entries have */
 	struct pw_table_set tables;
 	struct pw_table_set entry; /* frames of the cpu entry area */
+	struct pw_table_set code;  /* and of what can be executed in the modules' region */
 	struct pw_findings all;
 	bool live;                      /* it may change while it is looked at */
 	const struct pw_filter *filter; /* NULL: none */

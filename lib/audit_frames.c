@@ -86,30 +86,38 @@ int pw_table_set_add(struct pw_table_set *set, const struct pw_space *space)
 	return rc;
 }
 
+struct pages {
+	struct collect collect;
+	uint8_t perm;
+};
+
 static int on_pages(void *ctx, const struct pw_span *span)
 {
+	struct pages *p = ctx;
 	int rc = 0;
 
 	for (size_t i = 0; i < span->n && !rc; i++) {
 		struct pw_entry e;
 
-		if (!span->raw[i] || span->level != PW_PTE)
+		if (!span->raw[i])
 			continue;
 		span->piece->mmu.arch->decode(&span->piece->mmu, span->level, span->raw[i], &e);
-		if (e.kind == PW_LEAF && !e.reserved)
-			rc = add_frame(ctx, e.pa);
+		if (e.kind != PW_LEAF || e.reserved || (e.perm & span->perm_above & p->perm) != p->perm)
+			continue;
+		for (uint64_t at = 0; at < e.size && !rc && !p->collect.set->full; at += 4096)
+			rc = add_frame(&p->collect, e.pa + at);
 	}
 	return rc;
 }
 
-int pw_table_set_add_pages(struct pw_table_set *set, const struct pw_space *space, struct pw_range va)
+int pw_table_set_add_pages(struct pw_table_set *set, const struct pw_space *space, struct pw_range va, uint8_t perm)
 {
 	static const struct pw_visitor visitor = { .span = on_pages };
 	const struct pw_walk_opts opts = { .size = sizeof(opts), .va = va, .fold_aliases = true };
 	struct pw_walk_stats stats = { 0 };
-	struct collect c = { set, 0 };
+	struct pages p = { { set, 0 }, perm };
 
-	return pw_walk(space, &opts, &visitor, &c, &stats);
+	return pw_walk(space, &opts, &visitor, &p, &stats);
 }
 
 static int by_owner(const void *x, const void *y)
@@ -264,6 +272,20 @@ static int fixed_part(struct pw_look *l, const struct pw_run *run, const struct 
 	return pw_audit_found(l, own ? PW_RULE_TEXT_WRITE : PW_RULE_TEXT_ALIAS, run, lo - run->pa, last - lo + 1);
 }
 
+/* Code of modules and the like: what maps it writable is an alias, as it is not executed there. */
+static int code(struct pw_look *l, const struct pw_run *run, uint64_t pa_last)
+{
+	uint64_t from = run->pa, at;
+	pid_t owner;
+	int rc = 0;
+
+	while (!rc && from <= pa_last && pw_table_set_find(&l->a->code, from, pa_last, &at, &owner)) {
+		rc = pw_audit_found(l, PW_RULE_TEXT_ALIAS, run, at - run->pa, 4096);
+		from = at + 4096;
+	}
+	return rc;
+}
+
 int pw_audit_frames(struct pw_look *l, const struct pw_pages *p, bool skip_tables)
 {
 	const struct pw_run *run = p->run;
@@ -276,5 +298,7 @@ int pw_audit_frames(struct pw_look *l, const struct pw_pages *p, bool skip_table
 		rc = not_ram(l, l->part == PW_AUDIT_USER ? PW_RULE_NOT_RAM : PW_RULE_KERNEL_NOT_RAM, run, pa_last);
 	for (size_t i = 0; i < 2 && !rc && run->perm & PW_W; i++)
 		rc = fixed_part(l, run, &l->a->fixed[i], pa_last);
+	if (!rc && (run->perm & (PW_W | PW_X)) == PW_W)
+		rc = code(l, run, pa_last);
 	return rc || skip_tables ? rc : tables(l, run, pa_last);
 }

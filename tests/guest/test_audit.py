@@ -24,6 +24,7 @@ PLANTED = {
     "user": ("kernel-user", "rw-u"),
     "reserved": ("reserved", "rw--"),
     "alias": ("text-alias", "rw--"),
+    "code": ("text-alias", "rw--"),
     "table": ("table-map", "rw--"),
 }
 

@@ -19,7 +19,7 @@ struct odd {
 	pteval_t before;
 };
 
-static unsigned long wx, exec, user, reserved, alias, table, leak;
+static unsigned long wx, exec, user, reserved, alias, code, table, leak;
 module_param(wx, ulong, 0444);
 MODULE_PARM_DESC(wx, "a page that can be written and executed");
 module_param(exec, ulong, 0444);
@@ -30,13 +30,15 @@ module_param(reserved, ulong, 0444);
 MODULE_PARM_DESC(reserved, "a page with a reserved bit in its entry");
 module_param(alias, ulong, 0444);
 MODULE_PARM_DESC(alias, "a page of the kernel's code, writable");
+module_param(code, ulong, 0444);
+MODULE_PARM_DESC(code, "a page of this module's code, writable");
 module_param(table, ulong, 0444);
 MODULE_PARM_DESC(table, "a page table, writable");
 module_param(leak, ulong, 0444);
 MODULE_PARM_DESC(leak, "with PTI: an address of the kernel that init's user root maps");
 
 static struct odd odd[4];
-static void *aliased, *mapped_table;
+static void *aliased, *aliased_code, *mapped_table;
 static pgd_t *leaking;
 static pgdval_t leaking_before;
 
@@ -121,6 +123,7 @@ static void undo(void)
 	if (leaking)
 		WRITE_ONCE(leaking->pgd, leaking_before);
 	vunmap(mapped_table);
+	vunmap(aliased_code);
 	vunmap(aliased);
 	for (i = 0; i < ARRAY_SIZE(odd); i++)
 		undo_odd(&odd[i]);
@@ -134,10 +137,12 @@ static int __init unsound_init(void)
 	reserved = make_odd(&odd[3], BIT_ULL(51), 0);
 	aliased = map_writable(virt_to_page((unsigned long)&kfree));
 	alias = (unsigned long)aliased;
+	aliased_code = map_writable(vmalloc_to_page((void *)undo));
+	code = (unsigned long)aliased_code;
 	if (odd[0].entry)
 		mapped_table = map_writable(virt_to_page(odd[0].entry));
 	table = (unsigned long)mapped_table;
-	if (!wx || !exec || !user || !reserved || !alias || !table || !user_above(user) ||
+	if (!wx || !exec || !user || !reserved || !alias || !code || !table || !user_above(user) ||
 	    boot_cpu_data.x86_phys_bits > 51) {
 		undo();
 		return -EINVAL;
