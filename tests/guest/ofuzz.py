@@ -6,7 +6,7 @@ import re
 LINE = re.compile(rb"(?m)^(\S+) (open|write|read|seek) calls (\d+) ok (\d+)(.*)$")
 
 
-def ofuzz(g, files, may_fail, words=(), count=100_000, seed=1, timeout=600):
+def ofuzz(g, files, may_fail, words=(), count=50_000, seed=1, timeout=600):
     """`count` rounds on `files`: writes may fail with the errnos in may_fail["write"], and so on for "read", "seek", "open";
     what ofuzz provokes on purpose is always allowed: EFAULT (no such memory), EBADF (opened for the other direction) and
     EINVAL (a negative offset). {file: {operation: (calls, succeeded)}}"""

@@ -189,7 +189,7 @@ def test_beside_churn_nothing_is_made_up(g, source):
     for _ in range(2):
         g.spawn(["churn"], stdin=None)
     looks = 0
-    for _ in range(40):
+    for _ in range(20):
         answer = audit(g, source, "--all", ok=(0, 4))
         assert not answer.of("finding"), answer.of("finding")
         looks += answer.of("audit")[0]["spaces"]

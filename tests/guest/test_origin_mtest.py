@@ -11,7 +11,7 @@ from kmod import ORIGINS, Kio, load_origins
 from memory import ADDRESS, HUGE, PRESENT
 from ofuzz import ofuzz
 from test_kmod_calls import start_cow
-from testing import guest_test
+from testing import SERIES, guest_test
 from tool import EVERY_STATE, ONE_GIB, Mkmaps, pagemap, prepare, vmas
 
 FILE = "/proc/mtest"
@@ -299,7 +299,7 @@ def samples(r, seed):
     return [p + rng.choice((0, 1, 0x7FF, 0xFFF)) for p in sorted(picked)]
 
 
-@guest_test(timeout=600, **with_origins(EVERY_STATE))
+@guest_test(kernels=SERIES, timeout=600, **with_origins(EVERY_STATE))
 def test_findpage_of_every_state(g):
     """Each kind of entry: values, indices and address as RAM has them, the frame as pagemap has it."""
     load_origins(g)

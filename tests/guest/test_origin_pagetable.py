@@ -166,7 +166,7 @@ def test_gates(g):
 def test_random_input(g):
     load_origins(g)
     before = free_bytes(g)
-    count = 100_000 if g.kernel.slowness == 1 else 5_000
+    count = 50_000 if g.kernel.slowness == 1 else 5_000
     words = ("vmalloc", "kmalloc", "vmalloc 64K", "kmalloc 8K", "vmalloc 4097", "kmalloc 1", "vmalloc 64M", "kmalloc 4M",
              "vmalloc @n", "kmalloc @n", "4096", "1M", "1K", "0", "65M", "@n", "-1", "K", "M")
     n = ofuzz(g, [FILE], {"write": {"EINVAL", "E2BIG", "ERANGE", "ENOMEM", "ESPIPE"}, "read": {"ESPIPE"}, "seek": {"ESPIPE"}},
