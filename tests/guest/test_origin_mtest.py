@@ -549,7 +549,7 @@ WORDS = ("findpage @va", "findpage 0x@n", "findpage @n", "listvma", "pid @pid li
 @guest_test(kernels=("5.10-4", "6.1-4", "newest-5"), timeout=900, **ORIGINS)
 def test_random_input(g):
     load_origins(g)
-    count = 100_000 if g.kernel.slowness == 1 else 5_000
+    count = 50_000 if g.kernel.slowness == 1 else 5_000
     n = ofuzz(g, [FILE], {"write": {"EINVAL", "E2BIG", "ERANGE", "ESRCH", "EROFS", "ESPIPE", "ENOTUNIQ"},
                           "read": {"ESPIPE"}, "seek": {"ESPIPE"}}, words=WORDS, count=count, timeout=800)[FILE]
     assert n["write"][1] > n["write"][0] // 50 and n["read"][1], n
