@@ -12,7 +12,9 @@
 #include "source/chain.h"
 #include "source/live.h"
 
-_Static_assert(PW_CHAIN_REQS == PW_BPF_COPIES && PW_CHAIN_DEPTH == PW_BPF_DEPTH, "one chain is one run");
+_Static_assert(PW_CHAIN_REQS == PW_BPF_COPIES && PW_CHAIN_PARTS == PW_BPF_LINKS && PW_CHAIN_WORDS == PW_BPF_WORDS &&
+		       PW_CHAIN_PART < PW_BPF_LINK,
+	       "one chain is one run");
 
 #define RUN_ATTEMPTS 100
 
@@ -26,56 +28,59 @@ static int bpf_run(struct pw_bpf *b)
 	return rc;
 }
 
-static void bpf_ask(struct pw_bpf *b, const struct pw_table_req *req, size_t n, const struct pw_chain *chain)
+static void bpf_ask(struct pw_bpf *b, const struct pw_table_req *req, const struct pw_chain *chain, size_t slot)
 {
-	for (size_t i = 0; i < n; i++) {
-		b->run->copy[i].from = b->page_offset + req[i].pa;
-		b->run->copy[i].len = req[i].status ? 0 : req[i].bytes;
-		b->run->copy[i].status = -EFAULT;
-	}
 	for (size_t i = 0; i < chain->n; i++)
-		b->run->link[i] = (struct pw_bpf_link){ .at = b->page_offset + chain->link[i]->pa };
-	b->run->ncopies = (unsigned int)n;
-	b->run->nlinks = (unsigned int)chain->n;
+		b->run->copy[i] = (struct pw_bpf_copy){
+			.from = b->page_offset + req[i].pa,
+			.len = req[i].status ? 0 : req[i].bytes,
+			.slot = (unsigned int)(slot + i),
+			.status = -EFAULT,
+		};
+	for (size_t i = 0; i < chain->nparts; i++)
+		b->run->link[i] = (struct pw_bpf_link){
+			.from = b->page_offset + chain->part[i].pa,
+			.n = chain->part[i].n,
+			.at = chain->part[i].at,
+		};
+	b->run->ncopies = (unsigned int)chain->n;
+	b->run->nlinks = (unsigned int)chain->nparts;
 }
 
-static int bpf_judge(const struct pw_bpf *b, const struct pw_chain *chain, size_t i)
+static int bpf_judge(const struct pw_bpf *b, const struct pw_chain *chain, const struct pw_table_req *req, size_t i)
 {
-	const uint64_t *before = (const uint64_t *)&b->run->link[0].before;
-	const uint64_t *after = (const uint64_t *)&b->run->link[0].after;
-	size_t stride = sizeof(b->run->link[0]);
+	const uint64_t *before = (const uint64_t *)b->run->words[PW_BPF_BEFORE];
+	const uint64_t *after = (const uint64_t *)b->run->words[PW_BPF_AFTER];
 
-	if (!b->nocheck && !(pw_chain_holds(chain, i, before, stride) && pw_chain_holds(chain, i, after, stride)))
+	if (!b->nocheck && !(pw_chain_holds(chain, req, i, before) && pw_chain_holds(chain, req, i, after)))
 		return -EAGAIN;
 	return b->run->copy[i].status ? -EFAULT : 0;
 }
 
-/* Up to PW_BPF_COPIES requests in one run, into slots from `slot` on. */
-static int bpf_batch(struct pw_bpf *b, struct pw_table_req *req, size_t n, size_t slot)
+/* As many of n requests as go into one run, into slots from `slot` on: returns how many. */
+static long bpf_batch(struct pw_bpf *b, struct pw_table_req *req, size_t n, size_t slot)
 {
 	struct pw_chain chain;
-	int rc;
+	int rc = pw_chain_build(&chain, req, n);
 
-	for (size_t i = 0; i < n; i++) {
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < chain.n; i++) {
 		if (req[i].bytes > PW_BPF_PAGE)
 			req[i].status = -EINVAL;
 		else
 			req[i].status = pw_ram_has(&b->ram, req[i].pa, req[i].bytes) ? 0 : -ENXIO;
 	}
-	rc = pw_chain_build(&chain, req, n);
-	if (rc)
-		return rc;
-	bpf_ask(b, req, n, &chain);
-	b->run->slot = (unsigned int)slot;
+	bpf_ask(b, req, &chain, slot);
 	rc = bpf_run(b);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < chain.n; i++) {
 		if (!req[i].status)
-			req[i].status = bpf_judge(b, &chain, i);
+			req[i].status = bpf_judge(b, &chain, req, i);
 		req[i].data = b->slots + (slot + i) * PW_BPF_PAGE;
 	}
-	return 0;
+	return (long)chain.n;
 }
 
 static int bpf_read_tables(struct pw_source *src, struct pw_table_req *req, size_t n)
@@ -85,16 +90,16 @@ static int bpf_read_tables(struct pw_source *src, struct pw_table_req *req, size
 	if (b->page_offset == UINT64_MAX)
 		return -ENXIO;
 	for (size_t done = 0; done < n;) {
-		size_t part = n - done < PW_BPF_COPIES ? n - done : PW_BPF_COPIES;
-		int rc = bpf_batch(b, req + done, part, done % PW_BPF_SLOTS);
+		size_t slot = done % PW_BPF_SLOTS, room = PW_BPF_SLOTS - slot;
+		long part = bpf_batch(b, req + done, n - done < room ? n - done : room, slot);
 
-		if (rc)
-			return rc;
+		if (part < 0)
+			return (int)part;
 		/* Slots are used again: what stands in them has to move out. */
-		for (size_t i = done; n > PW_BPF_SLOTS && i < done + part; i++)
+		for (size_t i = done; n > PW_BPF_SLOTS && i < done + (size_t)part; i++)
 			if (!req[i].status)
 				req[i].data = memcpy(req[i].buf, req[i].data, req[i].bytes);
-		done += part;
+		done += (size_t)part;
 	}
 	return 0;
 }
@@ -109,13 +114,13 @@ static long bpf_read_some(struct pw_bpf *b, uint64_t kva, char *buf, size_t len)
 		size_t room = PW_BPF_PAGE - (size_t)((kva + at) % PW_BPF_PAGE);
 		size_t part = len - at < room ? len - at : room;
 
-		b->run->copy[n] =
-			(struct pw_bpf_copy){ .from = kva + at, .len = (unsigned int)part, .status = -EFAULT };
+		b->run->copy[n] = (struct pw_bpf_copy){
+			.from = kva + at, .len = (unsigned int)part, .slot = (unsigned int)n, .status = -EFAULT
+		};
 		at += part;
 	}
 	b->run->ncopies = (unsigned int)n;
 	b->run->nlinks = 0;
-	b->run->slot = 0;
 	rc = bpf_run(b);
 	if (rc)
 		return rc;

@@ -89,36 +89,41 @@ static int kcore_copy(struct pw_source *src, struct pw_table_req *req)
 	return 0;
 }
 
-static int kcore_batch(struct pw_source *src, struct pw_table_req *req, size_t n)
+/* As many of n requests as one chain is for: returns how many. */
+static long kcore_batch(struct pw_source *src, struct pw_table_req *req, size_t n)
 {
-	uint64_t now[PW_CHAIN_REQS * PW_CHAIN_DEPTH];
+	uint64_t words[PW_CHAIN_WORDS];
 	struct pw_chain chain;
 	int rc = pw_chain_build(&chain, req, n);
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < chain.n; i++) {
 		req[i].status = kcore_copy(src, &req[i]);
 		if (req[i].status == -EPERM)
 			return -EPERM;
 	}
+	for (size_t i = 0; i < chain.nparts; i++) {
+		const struct pw_chain_part *part = &chain.part[i];
+		size_t bytes = part->n * sizeof(words[0]);
+
+		if (kcore_read(src, part->pa, &words[part->at], bytes))
+			memset(&words[part->at], 0, bytes);
+	}
 	for (size_t i = 0; i < chain.n; i++)
-		if (kcore_read(src, chain.link[i]->pa, &now[i], sizeof(now[i])))
-			now[i] = ~chain.link[i]->expect;
-	for (size_t i = 0; i < n; i++)
-		if (!pw_chain_holds(&chain, i, now, sizeof(now[0])))
+		if (!pw_chain_holds(&chain, req, i, words))
 			req[i].status = -EAGAIN;
-	return 0;
+	return (long)chain.n;
 }
 
 static int kcore_read_tables(struct pw_source *src, struct pw_table_req *req, size_t n)
 {
-	for (size_t done = 0; done < n; done += PW_CHAIN_REQS) {
-		size_t part = n - done < PW_CHAIN_REQS ? n - done : PW_CHAIN_REQS;
-		int rc = kcore_batch(src, req + done, part);
+	for (size_t done = 0; done < n;) {
+		long part = kcore_batch(src, req + done, n - done);
 
-		if (rc)
-			return rc;
+		if (part < 0)
+			return (int)part;
+		done += (size_t)part;
 	}
 	return 0;
 }

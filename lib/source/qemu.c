@@ -86,18 +86,20 @@ static int qemu_read(struct pw_source *src, uint64_t pa, void *buf, size_t len)
 }
 
 /* The entries above a batch, after its tables were copied. */
-static int check_batch(struct pw_source *src, struct pw_table_req *req, size_t n)
+static int check_batch(struct pw_source *src, struct pw_table_req *req, const struct pw_chain *chain)
 {
-	uint64_t now[PW_CHAIN_REQS * PW_CHAIN_DEPTH];
-	struct pw_chain chain;
-	int rc = pw_chain_build(&chain, req, n);
+	uint64_t words[PW_CHAIN_WORDS];
+	int rc = 0;
 
-	for (size_t i = 0; i < chain.n && !rc; i++)
-		rc = qemu_read(src, chain.link[i]->pa, &now[i], sizeof(now[i]));
+	for (size_t i = 0; i < chain->nparts && !rc; i++) {
+		const struct pw_chain_part *part = &chain->part[i];
+
+		rc = qemu_read(src, part->pa, &words[part->at], part->n * sizeof(words[0]));
+	}
 	if (rc)
 		return rc;
-	for (size_t r = 0; r < n; r++)
-		if (!req[r].status && !pw_chain_holds(&chain, r, now, sizeof(now[0])))
+	for (size_t r = 0; r < chain->n; r++)
+		if (!req[r].status && !pw_chain_holds(chain, req, r, words))
 			req[r].status = -EAGAIN;
 	return 0;
 }
@@ -105,19 +107,21 @@ static int check_batch(struct pw_source *src, struct pw_table_req *req, size_t n
 static int qemu_read_tables(struct pw_source *src, struct pw_table_req *req, size_t n)
 {
 	struct pw_qemu *q = src->priv;
+	struct pw_chain chain;
 	int rc = 0;
 
-	for (size_t done = 0; done < n && !rc; done += PW_CHAIN_REQS) {
-		size_t part = n - done < PW_CHAIN_REQS ? n - done : PW_CHAIN_REQS;
+	for (size_t done = 0; done < n && !rc; done += chain.n) {
+		struct pw_table_req *part = req + done;
 
-		for (size_t i = done; i < done + part; i++) {
-			int status = qemu_read(src, req[i].pa, req[i].buf, req[i].bytes);
+		rc = pw_chain_build(&chain, part, n - done);
+		for (size_t i = 0; i < chain.n && !rc; i++) {
+			int status = qemu_read(src, part[i].pa, part[i].buf, part[i].bytes);
 
-			req[i].data = req[i].buf;
-			req[i].status = status && status != -ENXIO ? -EFAULT : status;
+			part[i].data = part[i].buf;
+			part[i].status = status && status != -ENXIO ? -EFAULT : status;
 		}
-		if (src->consistency == PW_VALIDATED)
-			rc = check_batch(src, req + done, part);
+		if (!rc && src->consistency == PW_VALIDATED)
+			rc = check_batch(src, part, &chain);
 		/* Its memory outlives a guest that has died. */
 		if (!pw_qmp_alive(&q->qmp))
 			rc = -ECONNRESET;

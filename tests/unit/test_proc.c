@@ -297,29 +297,114 @@ static void cpu_flags_are_whole_words(void **state)
 
 /* -------- chains -------- */
 
+/* What a source reads by the parts of a chain out of a memory of 8 KiB. */
+static void chain_read(const struct pw_chain *chain, const uint64_t *memory, uint64_t *words)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < chain->nparts; i++) {
+		const struct pw_chain_part *part = &chain->part[i];
+
+		assert_int_equal(part->at, at);
+		assert_true(part->n && part->n <= PW_CHAIN_PART && part->pa / 8 + part->n <= 1024);
+		assert_int_equal(part->pa / 4096, (part->pa + part->n * 8 - 1) / 4096);
+		memcpy(&words[at], &memory[part->pa / 8], part->n * 8);
+		at += part->n;
+	}
+	assert_true(at <= PW_CHAIN_WORDS);
+}
+
 static void chain_reads_no_entry_before_one_below_it(void **state)
 {
-	struct pw_link top = { .pa = 1, .expect = 10, .ignore = 1 }, mid = { .pa = 2, .expect = 20, .up = &top };
-	struct pw_link low = { .pa = 3, .expect = 30, .up = &mid };
+	struct pw_link top = { .pa = 8, .expect = 10, .ignore = 1 }, mid = { .pa = 4096, .expect = 20, .up = &top };
+	struct pw_link low = { .pa = 24, .expect = 30, .up = &mid };
 	struct pw_table_req req[3] = { { .link = &mid }, { .link = &low }, { .link = NULL } };
-	uint64_t now[PW_CHAIN_REQS * PW_CHAIN_DEPTH];
+	uint64_t memory[1024] = { [1] = 10, [512] = 20, [3] = 30 }, words[PW_CHAIN_WORDS];
 	struct pw_chain chain;
 
 	(void)state;
 	assert_int_equal(pw_chain_build(&chain, req, 3), 0);
+	assert_int_equal(chain.n, 3);
 	/* mid is wanted twice: for itself, and once more after low */
-	assert_int_equal(chain.n, 5);
-	for (size_t i = 0; i < chain.n; i++)
-		now[i] = chain.link[i]->expect;
+	assert_int_equal(chain.nparts, 5);
+	assert_true(chain.of[0][0] < chain.of[1][1]);
+	chain_read(&chain, memory, words);
 	for (size_t r = 0; r < 3; r++)
-		assert_true(pw_chain_holds(&chain, r, now, sizeof(now[0])));
-	for (size_t i = 0; i < chain.n; i++)
-		now[i] += chain.link[i] == &top;
-	assert_false(!pw_chain_holds(&chain, 1, now, sizeof(now[0]))); /* an ignored bit */
-	for (size_t i = 0; i < chain.n; i++)
-		now[i] += chain.link[i] == &low;
-	assert_true(pw_chain_holds(&chain, 0, now, sizeof(now[0])));
-	assert_false(pw_chain_holds(&chain, 1, now, sizeof(now[0])));
+		assert_true(pw_chain_holds(&chain, req, r, words));
+	memory[1] ^= 1; /* an ignored bit */
+	chain_read(&chain, memory, words);
+	assert_true(pw_chain_holds(&chain, req, 1, words));
+	memory[3]++;
+	chain_read(&chain, memory, words);
+	assert_true(pw_chain_holds(&chain, req, 0, words));
+	assert_false(pw_chain_holds(&chain, req, 1, words));
+	memory[3] = 0;
+	low.expect = 0;
+	chain_read(&chain, memory, words);
+	assert_false(pw_chain_holds(&chain, req, 1, words)); /* not read, or empty */
+}
+
+static void chain_of_neighbours_is_read_together(void **state)
+{
+	struct pw_link top = { .pa = 8, .expect = 10 }, link[PW_CHAIN_REQS];
+	struct pw_table_req req[PW_CHAIN_REQS];
+	uint64_t memory[1024] = { [1] = 10 }, words[PW_CHAIN_WORDS];
+	struct pw_chain chain;
+
+	(void)state;
+	for (size_t i = 0; i < PW_CHAIN_REQS; i++) {
+		link[i] = (struct pw_link){ .pa = 4096 + i * 16, .expect = i + 1, .up = &top };
+		req[i] = (struct pw_table_req){ .link = &link[i] };
+		memory[512 + i * 2] = i + 1;
+	}
+	assert_int_equal(pw_chain_build(&chain, req, PW_CHAIN_REQS), 0);
+	assert_int_equal(chain.n, PW_CHAIN_REQS);
+	assert_int_equal(chain.nparts, 2);
+	for (size_t changed = 0; changed < PW_CHAIN_REQS; changed++) {
+		memory[512 + changed * 2] ^= 1 << 12;
+		chain_read(&chain, memory, words);
+		for (size_t r = 0; r < PW_CHAIN_REQS; r++)
+			assert_int_equal(pw_chain_holds(&chain, req, r, words), r != changed);
+		memory[512 + changed * 2] ^= 1 << 12;
+	}
+}
+
+/* Entries all over memory, in any order, some of them at odd addresses: each request's word is where it is looked for. */
+static void chain_of_strangers_goes_in_parts(void **state)
+{
+	struct pw_link link[200][PW_CHAIN_DEPTH];
+	struct pw_table_req req[200];
+	uint64_t memory[1024], words[PW_CHAIN_WORDS], seed = 1;
+	struct pw_chain chain;
+
+	(void)state;
+	for (size_t i = 0; i < 1024; i++)
+		memory[i] = i + 1;
+	for (int round = 0; round < 200; round++) {
+		for (size_t i = 0; i < 200; i++) {
+			for (size_t d = 0; d < PW_CHAIN_DEPTH; d++) {
+				uint64_t word = (seed = seed * UINT64_C(6364136223846793005) + 1) >> 40;
+
+				word %= round % 2 ? 1024 : 64;
+				link[i][d] = (struct pw_link){ .pa = word * 8, .expect = word + 1 };
+				link[i][d].up = d + 1 < (seed >> 33) % 5 ? &link[i][d + 1] : NULL;
+			}
+			req[i] = (struct pw_table_req){ .link = (seed >> 50) % 8 ? link[i] : NULL };
+		}
+		for (size_t done = 0; done < 200; done += chain.n) {
+			assert_int_equal(pw_chain_build(&chain, req + done, 200 - done), 0);
+			assert_true(chain.n);
+			chain_read(&chain, memory, words);
+			for (size_t r = 0; r < chain.n; r++)
+				assert_true(pw_chain_holds(&chain, req + done, r, words));
+		}
+	}
+	link[0][0] = (struct pw_link){ .pa = 4092 };
+	link[1][0] = (struct pw_link){ .pa = 4088 };
+	req[0].link = link[0];
+	req[1].link = link[1];
+	assert_int_equal(pw_chain_build(&chain, req, 2), 0);
+	assert_int_equal(chain.nparts, 2);
 }
 
 static void chain_that_is_too_long(void **state)
@@ -352,6 +437,8 @@ int main(void)
 		cmocka_unit_test(vmcoreinfo_keys_are_whole),
 		cmocka_unit_test(cpu_flags_are_whole_words),
 		cmocka_unit_test(chain_reads_no_entry_before_one_below_it),
+		cmocka_unit_test(chain_of_neighbours_is_read_together),
+		cmocka_unit_test(chain_of_strangers_goes_in_parts),
 		cmocka_unit_test(chain_that_is_too_long),
 	};
 
