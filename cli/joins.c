@@ -68,7 +68,9 @@ static void load_nodes(struct pw_joins *j)
 
 	if (!dir)
 		return;
-	while (read_number(MEMORY_BLOCKS "/block_size_bytes", 16, &bytes) && (d = readdir(dir))) {
+	if (!read_number(MEMORY_BLOCKS "/block_size_bytes", 16, &bytes))
+		bytes = 0;
+	while (bytes && (d = readdir(dir))) {
 		unsigned node;
 
 		if (sscanf(d->d_name, "node%u", &node) == 1)
