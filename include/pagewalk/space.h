@@ -108,6 +108,8 @@ struct pw_space {
 	size_t nram;
 	struct pw_witness
 		*witness; /* of a smeared image: what contradicts the user half's tables; NULL: nothing to ask */
+	struct pw_kernel
+		*kernel;  /* the target's, of a process of the running system whose kernel memory is read; or NULL */
 	const char *lack; /* what of it could not be found, static; NULL: nothing */
 };
 

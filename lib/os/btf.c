@@ -36,10 +36,25 @@
 #define BTF_PATH  "/sys/kernel/btf/vmlinux"
 #define BTF_BYTES (256 << 20) /* more is not believed */
 
-enum want_struct { S_TASK, S_MM, S_FILES, S_FDTABLE, S_FILE, S_PID, S_UPID, S_SECTION, S_COUNT };
+enum want_struct {
+	S_TASK,
+	S_MM,
+	S_FILES,
+	S_FDTABLE,
+	S_FILE,
+	S_PID,
+	S_UPID,
+	S_SECTION,
+	S_VMA,
+	S_MAPLE,
+	S_RANGE,
+	S_ARANGE,
+	S_COUNT
+};
 
 static const char *const struct_names[S_COUNT] = {
-	"task_struct", "mm_struct", "files_struct", "fdtable", "file", "pid", "upid", "mem_section",
+	"task_struct", "mm_struct",   "files_struct",   "fdtable",    "file",           "pid",
+	"upid",        "mem_section", "vm_area_struct", "maple_tree", "maple_range_64", "maple_arange_64",
 };
 
 enum want_sign { SIGN_PFN_T, SIGN_ZAPPED_PTE, SIGN_ZAPPED_PUD, SIGN_COLLAPSE, SIGN_UFFD_WP };
@@ -143,6 +158,7 @@ static int find_members(const struct pw_btf *btf, const struct findings *f, stru
 		enum want_struct in;
 		const char *member;
 		uint32_t *out;
+		bool optional;
 	} want[] = {
 		{ S_TASK, "tasks", &off->task_tasks },
 		{ S_TASK, "pid", &off->task_pid },
@@ -158,15 +174,25 @@ static int find_members(const struct pw_btf *btf, const struct findings *f, stru
 		{ S_FILE, "private_data", &off->file_private },
 		{ S_PID, "level", &off->pid_level },
 		{ S_PID, "numbers", &off->pid_numbers },
+		{ S_SECTION, "section_mem_map", &off->section_map, true },
+		{ S_MM, "mm_mt", &off->mm_mt, true },
+		{ S_VMA, "vm_start", &off->vma_start, true },
+		{ S_VMA, "vm_end", &off->vma_end, true },
+		{ S_VMA, "vm_mm", &off->vma_mm, true },
+		{ S_VMA, "vm_flags", &off->vma_flags, true },
+		{ S_MAPLE, "ma_root", &off->maple_root, true },
+		{ S_RANGE, "pivot", &off->range_pivot, true },
+		{ S_RANGE, "slot", &off->range_slot, true },
+		{ S_ARANGE, "pivot", &off->arange_pivot, true },
+		{ S_ARANGE, "slot", &off->arange_slot, true },
 	};
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		*want[i].out = pw_btf_member(btf, f->id[want[i].in], want[i].member);
-		if (*want[i].out == UINT32_MAX)
+		if (*want[i].out == UINT32_MAX && !want[i].optional)
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", struct_names[want[i].in],
 					    want[i].member);
 	}
-	off->section_map = pw_btf_member(btf, f->id[S_SECTION], "section_mem_map");
 	return 0;
 }
 

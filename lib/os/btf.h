@@ -15,6 +15,9 @@ struct pw_offsets {
 	uint32_t files_fdt, fdtable_fd, file_private;
 	uint32_t pid_level, pid_numbers;
 	uint32_t section_map; /* mem_section.section_mem_map; UINT32_MAX: no sparse memory */
+	/* VMAs, kept in a maple tree since 6.1; UINT32_MAX where there is no such member. */
+	uint32_t mm_mt, vma_start, vma_end, vma_mm, vma_flags;
+	uint32_t maple_root, range_pivot, range_slot, arange_pivot, arange_slot;
 };
 
 #define PW_SWAP_TYPES       32

@@ -6,7 +6,7 @@
  *   foreign_find.c     VMCOREINFO, a root table that maps itself, the direct map, the kernel's image
  *   foreign_kernel.c   the kernel's types (its own BTF), init_task, what the software bits mean
  *   foreign_tasks.c    the list of tasks
- *   foreign_vmas.c     a process's VMAs, as lines of /proc/PID/maps; maple.c, foreign_path.c
+ *   foreign_vmas.c     a process's VMAs, as lines of /proc/PID/maps; maple.h, foreign_path.c
  *   foreign_pages.c    what the kernel notes of each page of memory
  *   foreign_witness.c  what of that contradicts page tables, where the image is smeared
  *   foreign_know.c     all of these in their order, and what follows for the target
@@ -147,11 +147,6 @@ struct pw_foreign_file {
 	uint32_t dev;
 };
 bool pw_foreign_file(struct pw_foreign_os *os, uint64_t file, struct pw_foreign_file *out);
-
-/* -------- maple.c -------- */
-
-/* Calls for each entry of a maple tree, ascending. 0, what each returned, -ELOOP or -EFAULT: it is no such tree. */
-int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx);
 
 /* -------- foreign_pages.c -------- */
 

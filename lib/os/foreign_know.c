@@ -50,7 +50,7 @@ static int look_at_task(void *ctx, const struct pw_foreign_task *task)
 		return 0;
 	e->pti |= root_has_nx(e->os, pw_foreign_root(e->os, task->mm));
 	if (e->os->off.mm_mt != UINT32_MAX)
-		pw_maple_each(e->os, task->mm + e->os->off.mm_mt, vma_is_soft_dirty, e);
+		pw_foreign_each_vma(e->os, task->mm, vma_is_soft_dirty, e);
 	else if (e->os->off.mm_mmap != UINT32_MAX && pw_kmem_u64(&e->os->mem, task->mm + e->os->off.mm_mmap, &vma) &&
 		 vma)
 		vma_is_soft_dirty(e, vma);

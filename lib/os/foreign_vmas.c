@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "os/foreign.h"
+#include "os/maple.h"
 #include "os/maps.h"
 
 #define VM_READ     0x01
@@ -151,12 +152,26 @@ static int each_in_list(struct pw_foreign_os *os, uint64_t mm, int (*each)(void 
 	return 0;
 }
 
+static int read_kmem(void *ctx, uint64_t kva, void *buf, size_t len)
+{
+	return pw_kmem_read(ctx, kva, buf, len);
+}
+
 int pw_foreign_each_vma(struct pw_foreign_os *os, uint64_t mm, int (*each)(void *ctx, uint64_t vma), void *ctx)
 {
 	const struct pw_foreign_offsets *off = &os->off;
+	const struct pw_maple maple = {
+		.read = read_kmem,
+		.ctx = &os->mem,
+		.root = off->maple_root,
+		.range_pivot = off->range_pivot,
+		.range_slot = off->range_slot,
+		.arange_pivot = off->arange_pivot,
+		.arange_slot = off->arange_slot,
+	};
 
 	if (off->mm_mt != UINT32_MAX)
-		return pw_maple_each(os, mm + off->mm_mt, each, ctx);
+		return pw_maple_each(&maple, mm + off->mm_mt, each, ctx);
 	if (off->mm_mmap != UINT32_MAX && off->vma_next != UINT32_MAX)
 		return each_in_list(os, mm, each, ctx);
 	return -ENODATA;

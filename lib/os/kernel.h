@@ -6,6 +6,7 @@
 #include <pagewalk/target.h>
 
 #include "os/btf.h"
+#include "os/vma_flags.h"
 
 struct pw_kmem;
 struct pw_ram;
@@ -30,7 +31,9 @@ struct pw_kernel {
 	uint64_t vmalloc, vmemmap; /* where they start; 0: to be found */
 	uint64_t own_pgd;          /* kernel address, at the time of attaching */
 	const struct pw_ram *ram;  /* the source's, or what was found */
-	struct pw_kmem *mem;       /* by which kernel memory is read; NULL: the source does that itself */
+	struct pw_vma_bits vma_bits;
+	unsigned vma_asked;  /* how often they would have been of use */
+	struct pw_kmem *mem; /* by which kernel memory is read; NULL: the source does that itself */
 };
 
 /* -------- vmcoreinfo.c -------- */

@@ -148,6 +148,8 @@ static int fill_process(struct pw_target *t, const struct pw_proc *p, struct pw_
 		return pw_error_set(err, rc, "%d (%s) has exited: no memory is left of it", (int)p->pid, p->comm);
 	if (!rc)
 		pw_space_of_process(t, p->pid, p->comm, root, space);
+	/* By the module our own task, which leads to the others' memory, would have to be searched for. */
+	space->kernel = t->source.ops == &pw_source_kmod ? NULL : t->os_priv;
 	return rc;
 }
 

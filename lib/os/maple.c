@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * A maple tree, in which Linux keeps VMAs since 6.1. A node is 256 bytes; a pointer to one has its type in bits 3-6 and is a
- * node's at all by bits 0-1. A node of `n` pivots has n + 1 slots: slot i holds what is from behind pivot i - 1 up to pivot i; the
- * first pivot that is 0 behind the first one, or the node's own last address, ends it.
- */
-#include <errno.h>
-#include <string.h>
+#include "os/maple.h"
 
-#include "os/foreign.h"
+#include <errno.h>
+#include <stdbool.h>
 
 #define NODE_BYTES 256
 #define MAX_NODES  (1 << 22)
@@ -28,18 +23,17 @@ static unsigned type_of(uint64_t enode)
 	return enode >> 3 & 15;
 }
 
-static int read_node(struct pw_foreign_os *os, uint64_t enode, uint64_t max, struct level *l)
+static int read_node(const struct pw_maple *m, uint64_t enode, uint64_t max, struct level *l)
 {
-	const struct pw_foreign_offsets *off = &os->off;
 	unsigned type = type_of(enode);
-	uint32_t pivot = type == ARANGE_64 ? off->arange_pivot : off->range_pivot;
-	uint32_t slot = type == ARANGE_64 ? off->arange_slot : off->range_slot;
+	uint32_t pivot = type == ARANGE_64 ? m->arange_pivot : m->range_pivot;
+	uint32_t slot = type == ARANGE_64 ? m->arange_slot : m->range_slot;
 
 	if (type != LEAF_64 && type != RANGE_64 && type != ARANGE_64)
 		return -EFAULT;
 	if (pivot >= slot || slot % 8 || pivot % 8 || slot + (slot - pivot) + 8 > NODE_BYTES)
 		return -EFAULT;
-	if (pw_kmem_read(&os->mem, enode & ~(uint64_t)(NODE_BYTES - 1), l->node, NODE_BYTES))
+	if (m->read(m->ctx, enode & ~(uint64_t)(NODE_BYTES - 1), l->node, NODE_BYTES))
 		return -EFAULT;
 	l->pivot = pivot / 8;
 	l->slot = slot / 8;
@@ -66,21 +60,21 @@ static bool next_slot(struct level *l, uint64_t *slot, uint64_t *last)
 	return true;
 }
 
-int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx)
+int pw_maple_each(const struct pw_maple *m, uint64_t tree, int (*each)(void *ctx, uint64_t entry), void *ctx)
 {
 	struct level level[MAX_DEPTH];
 	unsigned nodes = 1, depth = 1;
 	uint64_t root, slot, last;
 	int rc;
 
-	if (os->off.maple_root == UINT32_MAX || !pw_kmem_u64(&os->mem, tree + os->off.maple_root, &root))
+	if (m->root == UINT32_MAX || m->read(m->ctx, tree + m->root, &root, sizeof(root)))
 		return -EFAULT;
 	/* A single entry is put there itself; but it is that of address 0, which no VMA is of alone. */
 	if (!root)
 		return 0;
 	if ((root & 3) != 2)
 		return -EFAULT;
-	rc = read_node(os, root, UINT64_MAX, &level[0]);
+	rc = read_node(m, root, UINT64_MAX, &level[0]);
 	while (!rc && depth) {
 		struct level *l = &level[depth - 1];
 
@@ -92,7 +86,7 @@ int pw_maple_each(struct pw_foreign_os *os, uint64_t tree, int (*each)(void *ctx
 		} else if (!(slot >> 63) || depth == MAX_DEPTH || ++nodes > MAX_NODES) {
 			rc = slot >> 63 ? -ELOOP : -EFAULT;
 		} else {
-			rc = read_node(os, slot, last, &level[depth++]);
+			rc = read_node(m, slot, last, &level[depth++]);
 		}
 	}
 	return rc;

@@ -4,6 +4,8 @@
  *
  *   VmFlags: rd mr mw me pf io de dd
  */
+#include "os/smaps.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,60 +14,86 @@
 
 #include <pagewalk/live.h>
 
+#include "os/vma_flags.h"
+
 #define THP_SETTINGS "/sys/kernel/mm/transparent_hugepage/"
 
 enum thp { THP_ALWAYS, THP_MADVISE, THP_NEVER };
 
-static uint32_t flags_of(const char *line)
-{
-	/* Two letters each: fs/proc/task_mmu.c, show_smap_vma_flags() */
-	static const struct {
-		const char *name;
-		enum pw_vma_flag flag;
-	} known[] = {
-		{ " pf", PW_VMA_PFNMAP },       { " mm", PW_VMA_PFNMAP },  { " gd", PW_VMA_GROWSDOWN },
-		{ " um", PW_VMA_UFFD_MISSING }, { " uw", PW_VMA_UFFD_WP }, { " hg", PW_VMA_HUGEPAGE },
-		{ " nh", PW_VMA_NOHUGEPAGE },   { " ht", PW_VMA_HUGETLB }, { " mg", PW_VMA_MERGEABLE },
-	};
-	uint32_t flags = PW_VMA_KNOWN;
+const struct pw_smaps_flag pw_smaps_flags[] = {
+	{ "pf", PW_VMA_PFNMAP },       { "mm", PW_VMA_PFNMAP },  { "gd", PW_VMA_GROWSDOWN },
+	{ "um", PW_VMA_UFFD_MISSING }, { "uw", PW_VMA_UFFD_WP }, { "hg", PW_VMA_HUGEPAGE },
+	{ "nh", PW_VMA_NOHUGEPAGE },   { "ht", PW_VMA_HUGETLB }, { "mg", PW_VMA_MERGEABLE },
+};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strstr(line, known[i].name))
-			flags |= known[i].flag;
+const size_t pw_smaps_nflags = sizeof(pw_smaps_flags) / sizeof(pw_smaps_flags[0]);
+
+uint32_t pw_smaps_flags_of(const char *line)
+{
+	uint32_t flags = PW_VMA_KNOWN;
+	char word[4] = " ";
+
+	for (size_t i = 0; i < pw_smaps_nflags; i++) {
+		memcpy(word + 1, pw_smaps_flags[i].name, sizeof(pw_smaps_flags[i].name));
+		if (strstr(line, word))
+			flags |= pw_smaps_flags[i].flag;
+	}
 	return flags;
 }
 
-/* smaps is ascending, as areas are: *at is the first that it has not passed. */
-static void mark(struct pw_areas *areas, size_t *at, uint64_t lo, uint64_t end, uint32_t flags)
-{
-	while (*at < areas->n && areas->v[*at].lo < lo)
-		++*at;
-	for (; *at < areas->n && areas->v[*at].last < end; ++*at) {
-		areas->v[*at].flags = flags;
-		areas->v[*at].pfnmap = flags & PW_VMA_PFNMAP;
-	}
-}
-
-int pw_live_mark_flags(struct pw_space *space, struct pw_error *err)
+int pw_smaps_each(const char *path, void (*each)(void *ctx, uint64_t lo, uint64_t end, const char *line), void *ctx)
 {
 	uint64_t lo = 0, end = 0, a, b;
-	char path[40], *line = NULL, access[5];
-	size_t room = 0, next = 0;
-	FILE *f;
+	char *line = NULL, access[5];
+	FILE *f = fopen(path, "re");
+	size_t room = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)space->pid);
-	f = fopen(path, "re");
 	if (!f)
-		return pw_error_set(err, -errno, "%s: %s", path, strerror(errno));
+		return -errno;
 	while (getline(&line, &room, f) > 0) {
+		/* Keys begin with a capital. */
 		if (!strncmp(line, "VmFlags:", 8))
-			mark(&space->areas, &next, lo, end, flags_of(line));
-		else if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s ", &a, &b, access) == 3)
+			each(ctx, lo, end, line);
+		else if ((line[0] < 'A' || line[0] > 'Z') &&
+			 sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s ", &a, &b, access) == 3)
 			lo = a, end = b;
 	}
 	free(line);
 	fclose(f);
 	return 0;
+}
+
+/* smaps is ascending, as areas are: at is the first that it has not passed. */
+struct marker {
+	struct pw_areas *areas;
+	size_t at;
+};
+
+static void mark(void *ctx, uint64_t lo, uint64_t end, const char *line)
+{
+	struct marker *m = ctx;
+	struct pw_areas *areas = m->areas;
+	uint32_t flags = pw_smaps_flags_of(line);
+
+	while (m->at < areas->n && areas->v[m->at].lo < lo)
+		m->at++;
+	for (; m->at < areas->n && areas->v[m->at].last < end; m->at++) {
+		areas->v[m->at].flags = flags;
+		areas->v[m->at].pfnmap = flags & PW_VMA_PFNMAP;
+	}
+}
+
+int pw_live_mark_flags(struct pw_space *space, struct pw_error *err)
+{
+	struct marker m = { .areas = &space->areas };
+	char path[40];
+	int rc;
+
+	if (space->kernel && !pw_vma_flags_read(space->kernel, space))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)space->pid);
+	rc = pw_smaps_each(path, mark, &m);
+	return rc ? pw_error_set(err, rc, "%s: %s", path, strerror(-rc)) : 0;
 }
 
 /* A small file's first line with that beginning; "" when there is none. */
