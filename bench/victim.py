@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Processes with memory of a known shape (victim.c), and whole processes that look at them (process.c)."""
+
+import os
+import subprocess
+from contextlib import contextmanager
+
+import report
+
+PAGEWALK = os.path.join(report.BUILD, "pagewalk")
+
+
+class Victim:
+    """pid, addr, and size of what was added last, in bytes."""
+
+    def __init__(self, process):
+        self._process = process
+        self._read()
+
+    def _read(self):
+        pid, addr, size = self._process.stdout.readline().split()
+        self.pid, self.addr, self.size = int(pid), int(addr, 16), int(size)
+
+    @property
+    def pages(self):
+        return self.size // 4096
+
+    def grow(self):
+        """Adds the next shape."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self._read()
+
+
+@contextmanager
+def victim(*shapes):
+    with subprocess.Popen([os.path.join(report.BUILD, "bench", "victim"), *shapes], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as p:
+        try:
+            yield Victim(p)
+        finally:
+            p.kill()
+
+
+def whole(way, command, runs=1):
+    """({way: [(1, nanoseconds)]}, peak memory in KiB) of whole processes."""
+    found = report.lines_of([os.path.join(report.BUILD, "bench", "process"), way, str(runs), *map(str, command)])
+    (_, rss), = found.pop("rss:" + way)
+    return found, rss
+
+
+def available_mib():
+    with open("/proc/meminfo", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) // 1024
+    return 0
