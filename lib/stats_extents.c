@@ -67,6 +67,13 @@ void pw_extents_end_alike(struct pw_extents *x)
 
 	if (!x->alike.bytes)
 		return;
+	/* Most are, where memory is in pieces. */
+	if (x->alike.bytes == UINT64_C(1) << PAGE_SHIFT) {
+		x->alike.bytes = 0;
+		tlb->blocks++;
+		tlb->merged[PW_PTE]++;
+		return;
+	}
 	pw_extent_blocks(&x->alike, blocks);
 	x->alike.bytes = 0;
 	for (unsigned order = 0; order < PW_ORDERS; order++) {
