@@ -58,7 +58,13 @@ static int print_run(void *ctx, const struct pw_run *run)
 	return 0;
 }
 
-uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+static int count_run(void *ctx, const struct pw_run *run)
+{
+	*(uint64_t *)ctx += run->pages;
+	return 0;
+}
+
+static uint64_t walk_into(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode, pw_run_fn fn)
 {
 	struct pw_walk_opts opts = { .size = sizeof(opts), .va = { 0, (UINT64_C(1) << 56) - 1 } };
 	struct pw_walk_stats stats = { 0 };
@@ -69,7 +75,7 @@ uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_run
 
 	if (pw_target_space(t, sel, &space, &err))
 		die("space", err.text);
-	runs = pw_runs_new(mode, &space.areas, print_run, &pages);
+	runs = pw_runs_new(mode, &space.areas, fn, &pages);
 	if (!runs || pw_walk(&space, &opts, &pw_runs_visitor, runs, &stats) || pw_runs_flush(runs))
 		die("walk", strerror(errno));
 	if (stats.unstable || stats.unreadable)
@@ -77,6 +83,16 @@ uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_run
 	pw_runs_free(runs);
 	pw_space_free(&space);
 	return pages;
+}
+
+uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+{
+	return walk_into(t, sel, mode, print_run);
+}
+
+uint64_t walk_count(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+{
+	return walk_into(t, sel, mode, count_run);
 }
 
 long run_process(const char *const argv[])
