@@ -67,6 +67,9 @@ static int run(const struct command *cmd, int argc, char **argv)
 	} else if (args.help) {
 		options_help(cmd);
 		status = STATUS_DONE;
+	} else if (pw_simd_check(&err)) {
+		complain("%s", err.text);
+		status = STATUS_USAGE;
 	} else {
 		status = cmd->run(&args);
 	}

@@ -17,10 +17,13 @@
 #include "ranges.h"
 #include "rewalk.h"
 #include "witness.h"
+#include "words.h"
 
 #define DEFAULT_ATTEMPTS 8
 #define DEFAULT_BUDGET   (UINT64_C(1) << 24)
 #define LEAVES_A_READ    8192
+#define LINE             64 /* bytes of a cache line */
+#define PREFETCH         (4 * LINE)
 
 /* Internal: the budget is used up; ends the walk without being an error. */
 #define WALK_ENOUGH 0x7ead
@@ -46,6 +49,9 @@ struct walk {
 	uint64_t budget;
 	bool fold_aliases;
 	unsigned depth; /* levels that are wanted; 0: all */
+	bool reads;     /* the visitor does, from the source */
+	bool copy;      /* it or the witness */
+	const struct pw_words *words;
 	struct pw_leaf_format fmt[PW_NLEVELS];
 	struct batch *batch[PW_NLEVELS]; /* by depth of the tables in it */
 };
@@ -181,16 +187,33 @@ static enum pw_hole_reason reason_of(int status)
 	return status == -EAGAIN ? PW_HOLE_UNSTABLE : status == -ENXIO ? PW_HOLE_NOT_RAM : PW_HOLE_UNREADABLE;
 }
 
-/* Whether the entry is to be followed; decodes it in that case. Leaves are told by a mask, without decoding. */
+/*
+ * Whether the entry is to be followed; decodes it in that case. *entry is what was decoded before, if anything: of a table's entries most differ
+ * in the address only, and that is exchanged.
+ */
 static bool is_table(const struct walk *w, unsigned depth, uint64_t raw, struct pw_entry *entry)
 {
 	enum pw_level level = w->mode->lv[depth].level;
 	const struct pw_leaf_format *fmt = &w->fmt[level];
 
-	if (raw == 0 || (fmt->leaf_mask && (raw & fmt->leaf_mask) == fmt->leaf_value))
-		return false;
+	if (entry->kind == PW_TABLE && !((raw ^ entry->raw) & ~fmt->table_pa)) {
+		entry->raw = raw;
+		entry->pa = raw & fmt->table_pa;
+		return true;
+	}
 	w->arch->decode(&w->piece->mmu, level, raw, entry);
 	return entry->kind == PW_TABLE;
+}
+
+/* Bit i: slot `first` + i is neither empty nor a plain leaf. */
+static uint64_t may_be_tables(const struct walk *w, const struct table *t, unsigned first, size_t n)
+{
+	const struct pw_leaf_format *fmt = &w->fmt[w->mode->lv[t->depth].level];
+	uint64_t others = ~w->words->equal(t->entry + first, n, ~UINT64_C(0), 0) & pw_ones(n);
+
+	if (others && fmt->leaf_mask)
+		others &= ~w->words->equal(t->entry + first, n, fmt->leaf_mask, fmt->leaf_value);
+	return others;
 }
 
 static enum pw_doubt doubt_table(struct walk *w, unsigned depth, uint64_t slot_pa, uint64_t pa)
@@ -204,11 +227,11 @@ static enum pw_doubt doubt_table(struct walk *w, unsigned depth, uint64_t slot_p
 static int visit_table(struct walk *w, struct table *t);
 
 static int visit_child(struct walk *w, const struct table *t, unsigned slot, uint64_t raw, uint64_t slot_pa,
-		       const struct pw_entry *entry, const struct pw_table_req *req)
+		       uint8_t perm, const struct pw_table_req *req)
 {
 	struct pw_step step = {
 		.piece = w->piece,
-		.level = entry->level,
+		.level = w->mode->lv[t->depth].level,
 		.depth = t->depth,
 		.perm_above = t->perm,
 		.va = slot_va(w, t, slot),
@@ -217,10 +240,10 @@ static int visit_child(struct walk *w, const struct table *t, unsigned slot, uin
 	};
 	struct table child = {
 		.depth = t->depth + 1,
-		.pa = entry->pa,
+		.pa = req->pa,
 		.va = step.va,
 		.entry = req->data,
-		.perm = t->perm & entry->perm,
+		.perm = t->perm & perm,
 		.link = req->link,
 		.alias_pa = PW_PA_NONE,
 	};
@@ -243,7 +266,7 @@ static int visit_again(struct walk *w, const struct table *t, unsigned slot, uns
 	struct batch *b = w->batch[t->depth + 1];
 	struct pw_table_req *req = &b->req[k];
 	struct pw_rewalk now = { .slot_pa = PW_PA_NONE };
-	struct pw_entry entry;
+	struct pw_entry entry = { 0 };
 
 	for (unsigned i = 0; i < w->attempts; i++) {
 		int rc;
@@ -272,15 +295,15 @@ static int visit_again(struct walk *w, const struct table *t, unsigned slot, uns
 			return slot_hole(w, t, slot, now.slot_pa, now.raw, reason_of(req->status), PW_DOUBT_NONE);
 		if (req->data != req->buf)
 			req->data = memcpy(req->buf, req->data, req->bytes);
-		return visit_child(w, t, slot, now.raw, now.slot_pa, &entry, req);
+		return visit_child(w, t, slot, now.raw, now.slot_pa, entry.perm, req);
 	}
 	return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_UNSTABLE, PW_DOUBT_NONE);
 }
 
-/* The source may hand out its own memory, good until its next call: keep it where there will be one. */
+/* The source may hand out its own memory, good until its next call: keep it where there will be one before the last of them is done with. */
 static void keep_data(struct walk *w, struct batch *b, unsigned n, unsigned depth)
 {
-	bool more = depth + 1 < w->mode->depth;
+	bool more = w->copy || depth + 1 < w->mode->depth;
 
 	for (unsigned k = 0; k < n && !more; k++)
 		more = b->req[k].status == -EAGAIN;
@@ -314,92 +337,131 @@ static bool refused(struct walk *w, const struct table *t, const struct pw_entry
 	return true;
 }
 
-/* One look-ahead: slots [first, *end) hold n tables, which are to be read; the others are spans or holes. */
+/* An entry that leads to a table. */
+struct child {
+	uint16_t slot;
+	uint8_t perm;
+	bool refused; /* then it is a hole, for that reason; else it is the next of the batch's requests */
+	enum pw_hole_reason reason;
+};
+
+/* One look-ahead: what is in slots [first, end) and leads to tables. All else there is spans. */
 struct group {
 	unsigned first, end, n;
-	uint16_t slot[PW_LOOKAHEAD];
+	struct child child[PW_LOOKAHEAD];
 };
+
+static void add_child(struct walk *w, struct table *t, unsigned slot, const struct pw_entry *entry, struct group *g,
+		      unsigned *nreqs)
+{
+	struct batch *b = w->batch[t->depth + 1];
+	size_t bytes = table_bytes(w, t->depth + 1);
+	struct child *c = &g->child[g->n++];
+	unsigned k = *nreqs;
+
+	*c = (struct child){ .slot = slot, .perm = entry->perm };
+	c->refused = refused(w, t, entry, bytes, &c->reason);
+	if (c->refused)
+		return;
+	t->alias_pa = entry->pa;
+	b->link[k] = (struct pw_link){
+		.pa = t->pa + slot * sizeof(uint64_t),
+		.expect = entry->raw,
+		.ignore = w->arch->hw_volatile(entry->level),
+		.up = t->link,
+	};
+	b->req[k] = (struct pw_table_req){
+		.pa = entry->pa,
+		.bytes = bytes,
+		.status = -EFAULT,
+		.link = &b->link[k],
+		.buf = b->buf + k * bytes,
+	};
+	++*nreqs;
+}
 
 static int read_group(struct walk *w, struct table *t, unsigned last, struct group *g)
 {
 	struct batch *b = w->batch[t->depth + 1];
-	size_t bytes = table_bytes(w, t->depth + 1);
-	uint64_t alias_pa = t->alias_pa, alias_va = t->alias_va;
-	enum pw_hole_reason reason;
-	struct pw_entry entry;
-	unsigned slot;
+	uint64_t alias_pa = t->alias_pa;
+	struct pw_entry entry = { 0 };
+	unsigned n = 0;
 	int rc = 0;
 
 	g->n = 0;
-	for (slot = g->first; slot <= last && g->n < PW_LOOKAHEAD; slot++) {
-		if (!is_table(w, t->depth, t->entry[slot], &entry) || refused(w, t, &entry, bytes, &reason))
-			continue;
-		t->alias_pa = entry.pa;
-		b->link[g->n] = (struct pw_link){
-			.pa = t->pa + slot * sizeof(uint64_t),
-			.expect = t->entry[slot],
-			.ignore = w->arch->hw_volatile(entry.level),
-			.up = t->link,
-		};
-		b->req[g->n] = (struct pw_table_req){
-			.pa = entry.pa,
-			.bytes = bytes,
-			.status = -EFAULT,
-			.link = &b->link[g->n],
-			.buf = b->buf + g->n * bytes,
-		};
-		g->slot[g->n++] = slot;
+	g->end = g->first;
+	while (g->end <= last && g->n < PW_LOOKAHEAD) {
+		unsigned first = g->end, many = last + 1 - first < PW_WORDS ? last + 1 - first : PW_WORDS;
+		uint64_t left = may_be_tables(w, t, first, many);
+
+		g->end = first + many;
+		for (; left; left &= left - 1) {
+			unsigned slot = first + (unsigned)__builtin_ctzll(left);
+
+			if (g->n == PW_LOOKAHEAD) {
+				g->end = slot;
+				break;
+			}
+			if (is_table(w, t->depth, t->entry[slot], &entry))
+				add_child(w, t, slot, &entry, g, &n);
+		}
 	}
-	g->end = slot;
-	if (g->n)
-		rc = w->space->source->ops->read_tables(w->space->source, b->req, g->n);
-	keep_data(w, b, g->n, t->depth + 1);
+	if (n)
+		rc = w->space->source->ops->read_tables(w->space->source, b->req, n);
+	keep_data(w, b, n, t->depth + 1);
 	t->alias_pa = alias_pa;
-	t->alias_va = alias_va;
 	return rc;
 }
 
-static int visit_slot(struct walk *w, struct table *t, const struct group *g, unsigned *k, unsigned slot,
-		      const struct pw_entry *entry)
+static int visit_read(struct walk *w, struct table *t, const struct child *c, unsigned k)
 {
-	uint64_t slot_pa = t->pa + slot * sizeof(uint64_t), raw = t->entry[slot];
-	struct pw_table_req *req = &w->batch[t->depth + 1]->req[*k];
-	enum pw_hole_reason reason;
+	uint64_t slot_pa = t->pa + c->slot * sizeof(uint64_t), raw = t->entry[c->slot];
+	const struct pw_table_req *req = &w->batch[t->depth + 1]->req[k];
 
-	if (*k == g->n || g->slot[*k] != slot) {
-		if (refused(w, t, entry, table_bytes(w, t->depth + 1), &reason))
-			return slot_hole(w, t, slot, slot_pa, raw, reason, PW_DOUBT_NONE);
-		return 0;
-	}
 	if (w->budget == 0)
-		return slot_hole(w, t, slot, slot_pa, raw, PW_HOLE_BUDGET, PW_DOUBT_NONE);
+		return slot_hole(w, t, c->slot, slot_pa, raw, PW_HOLE_BUDGET, PW_DOUBT_NONE);
 	w->budget--;
-	t->alias_pa = entry->pa;
-	t->alias_va = slot_va(w, t, slot);
+	t->alias_pa = req->pa;
+	t->alias_va = slot_va(w, t, c->slot);
 	if (req->status == -EAGAIN)
-		return visit_again(w, t, slot, (*k)++);
-	(*k)++;
+		return visit_again(w, t, c->slot, k);
 	if (req->status < 0)
-		return slot_hole(w, t, slot, slot_pa, raw, reason_of(req->status), PW_DOUBT_NONE);
-	return visit_child(w, t, slot, raw, slot_pa, entry, req);
+		return slot_hole(w, t, c->slot, slot_pa, raw, reason_of(req->status), PW_DOUBT_NONE);
+	return visit_child(w, t, c->slot, raw, slot_pa, c->perm, req);
+}
+
+/*
+ * The next table is on its way into the CPU's cache while this one is gone through: its first lines, from which the CPU guesses the rest. (All of
+ * them would cost more than they save where the tables are in a cache already.)
+ */
+static void prefetch(const struct pw_table_req *req)
+{
+	const char *data = req->data;
+
+	for (uint32_t at = 0; data && at < PREFETCH && at < req->bytes; at += LINE)
+		__builtin_prefetch(data + at);
 }
 
 static int visit_group(struct walk *w, struct table *t, const struct group *g)
 {
+	const struct pw_table_req *req = w->batch[t->depth + 1]->req;
 	unsigned span = g->first, k = 0;
-	struct pw_entry entry;
 
-	for (unsigned slot = g->first; slot < g->end; slot++) {
-		int rc;
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct child *c = &g->child[i];
+		int rc = emit_own_span(w, t, span, c->slot);
 
-		if (!is_table(w, t->depth, t->entry[slot], &entry))
-			continue;
-		rc = emit_own_span(w, t, span, slot);
-		if (!rc)
-			rc = visit_slot(w, t, g, &k, slot, &entry);
+		if (!rc && c->refused)
+			rc = slot_hole(w, t, c->slot, t->pa + c->slot * sizeof(uint64_t), t->entry[c->slot], c->reason,
+				       PW_DOUBT_NONE);
+		if (!rc && !c->refused) {
+			if (i + 1 < g->n && !g->child[i + 1].refused)
+				prefetch(&req[k + 1]);
+			rc = visit_read(w, t, c, k++);
+		}
 		if (rc)
 			return rc;
-		span = slot + 1;
+		span = c->slot + 1u;
 	}
 	return emit_own_span(w, t, span, g->end);
 }
@@ -475,33 +537,26 @@ static int visit_root(struct walk *w)
 	return visit_table(w, &root);
 }
 
-static void free_batches(struct walk *w)
+/* All batches are one block: a large one, which malloc() keeps from walk to walk instead of having the kernel take it back and map it anew. */
+static void *alloc_batches(struct walk *w)
 {
-	for (unsigned d = 0; d < PW_NLEVELS; d++) {
-		if (w->batch[d])
-			free(w->batch[d]->buf);
-		free(w->batch[d]);
-		w->batch[d] = NULL;
-	}
-}
+	size_t head = (sizeof(struct batch) + 63) & ~(size_t)63, bytes = 0;
+	uint8_t *block, *at;
 
-static int alloc_batches(struct walk *w)
-{
-	for (unsigned d = 0; d < w->mode->depth; d++) {
-		size_t n = d ? PW_LOOKAHEAD : 1;
-
-		w->batch[d] = calloc(1, sizeof(*w->batch[d]));
-		if (!w->batch[d])
-			return -ENOMEM;
-		w->batch[d]->buf = aligned_alloc(64, n * table_bytes(w, d));
-		if (!w->batch[d]->buf)
-			return -ENOMEM;
+	for (unsigned d = 0; d < w->mode->depth; d++)
+		bytes += head + (d ? PW_LOOKAHEAD : 1) * table_bytes(w, d);
+	at = block = aligned_alloc(64, bytes);
+	for (unsigned d = 0; block && d < w->mode->depth; d++) {
+		w->batch[d] = (struct batch *)at;
+		w->batch[d]->buf = at + head;
+		at += head + (d ? PW_LOOKAHEAD : 1) * table_bytes(w, d);
 	}
-	return 0;
+	return block;
 }
 
 static int walk_tables(struct walk *w)
 {
+	void *batches;
 	int rc;
 
 	w->arch = w->piece->mmu.arch;
@@ -509,12 +564,12 @@ static int walk_tables(struct walk *w)
 	w->witness = pw_witness_of(w->space, w->piece);
 	if (w->witness)
 		w->witness->begin(w->witness);
+	w->copy = w->reads || w->witness;
 	for (unsigned d = 0; d < w->mode->depth; d++)
 		w->arch->leaf_format(&w->piece->mmu, w->mode->lv[d].level, &w->fmt[w->mode->lv[d].level]);
-	rc = alloc_batches(w);
-	if (!rc)
-		rc = visit_root(w);
-	free_batches(w);
+	batches = alloc_batches(w);
+	rc = batches ? visit_root(w) : -ENOMEM;
+	free(batches);
 	return rc;
 }
 
@@ -591,6 +646,8 @@ int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const
 		.budget = opts->budget ? opts->budget : default_budget(space),
 		.fold_aliases = opts->fold_aliases,
 		.depth = opts->depth,
+		.reads = opts->reads,
+		.words = pw_words_choose(),
 	};
 	bool leaf_only = !(space->source->ops->caps & PW_CAP_TABLES);
 	int rc = 0;

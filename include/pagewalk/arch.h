@@ -162,12 +162,15 @@ struct pw_entry {
  * ((v ^ u) & same) == 0; its frame follows when (v & pa_mask) == (u & pa_mask) + pa_step.
  * A value that fails the first test is decoded; so `same` need not cover other kinds.
  * A format with leaf_mask 0 has no fast path.
+ *
+ * An entry that leads to a table and one that differs from it in bits of table_pa alone are the same but for pa, which is those bits.
  */
 struct pw_leaf_format {
 	uint64_t leaf_mask, leaf_value;
 	uint64_t same;
 	uint64_t accessed, dirty; /* 0 where not known */
 	uint64_t pa_mask, pa_step;
+	uint64_t table_pa; /* 0: no entry of that level leads to a table */
 };
 
 struct pw_arch {

@@ -37,6 +37,13 @@ typedef int (*pw_run_fn)(void *ctx, const struct pw_run *run);
 
 struct pw_runs; /* the stage */
 
+/*
+ * Words of tables are looked at many at a time, by what the CPU has for it: AVX2, or plain C. The environment's PAGEWALK_SIMD, "plain" or
+ * "avx2", forces one of them, for walks as well; a value that names none, or one that this CPU lacks, is as if there were none. Answers are the same. This
+ * says, for a person, whether the value is of that kind: 0, -EINVAL or -ENOTSUP.
+ */
+PW_API int pw_simd_check(struct pw_error *err);
+
 /* areas may be NULL; it must live as long as the stage. NULL when out of memory. */
 PW_API struct pw_runs *pw_runs_new(enum pw_runs_mode mode, const struct pw_areas *areas, pw_run_fn fn, void *ctx);
 

@@ -79,6 +79,7 @@ struct pw_walk_opts {
 	uint64_t budget;    /* table visits; 0: twice the RAM's pages, or 1 << 24 */
 	bool fold_aliases;
 	unsigned depth; /* levels from the root on; entries that lead below them are in spans; 0: all */
+	bool reads;     /* the visitor reads from the space's source; see pw_walk() */
 };
 
 struct pw_walk_stats {
@@ -101,6 +102,9 @@ PW_API uint64_t pw_walk_stats_tables(const struct pw_walk_stats *s);
  * Walks space within opts->va. 0 when the walk came to its end (see the stats for holes), what a
  * visitor returned, or a negative errno: -ENOMEM, -ESRCH (the process exited or called exec meanwhile: what
  * was not shown may have been there), or a leaf-only source's failure. stats is added to, so that several walks sum up.
+ *
+ * While it goes on nobody else may read from the space's source: tables are gone through where the source has them, which is good until its next
+ * call. A visitor that has to read (memory, another walk) says so in opts.reads, and tables are copied.
  */
 PW_API int pw_walk(const struct pw_space *space, const struct pw_walk_opts *opts, const struct pw_visitor *visitor,
 		   void *ctx, struct pw_walk_stats *stats);

@@ -511,6 +511,8 @@ static void leaf_format(const struct pw_mmu *mmu, enum pw_level level, struct pw
 	uint64_t reserved = reserved_mask(mmu, level, huge);
 
 	*out = (struct pw_leaf_format){ 0 };
+	if (level != PW_PTE)
+		out->table_pa = ADDR & ~mmu->enc_mask & ~reserved_mask(mmu, level, false);
 	if (level > PW_PUD)
 		return;
 	out->leaf_value = huge ? PRESENT | PSE : PRESENT;

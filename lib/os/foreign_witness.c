@@ -344,7 +344,8 @@ static void try_process(struct trial *tr, const struct pw_foreign_known_root *kn
 		.source = &tr->t->source, .pin.pagemap_fd = -1, .ram = tr->os->ranges, .nram = tr->os->nranges
 	};
 	const struct pw_walk_opts opts = { .size = sizeof(opts),
-					   .va = pw_half_range(tr->t->mmu[0].mode, PW_HALF_USER) };
+					   .va = pw_half_range(tr->t->mmu[0].mode, PW_HALF_USER),
+					   .reads = true };
 	struct pw_walk_stats stats = { 0 };
 
 	pw_space_of_process(tr->t, 1, "", known->root, &space);

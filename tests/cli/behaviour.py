@@ -68,6 +68,17 @@ def test_a_full_device_is_an_error():
     assert p.stderr == b"pagewalk: standard output: No space left on device\n", p.stderr
 
 
+def test_tables_are_scanned_by_what_is_asked_for():
+    def dump(simd):
+        return run("dump", "4242", "--exact", "--kernel", *MACHINE, env={**os.environ, "PAGEWALK_SIMD": simd})
+
+    assert dump("plain").stdout == dump("").stdout
+    assert dump("plain").returncode == 0
+    wrong = dump("mmx")
+    assert (wrong.returncode, wrong.stdout) == (2, b""), wrong
+    assert wrong.stderr == b"pagewalk: PAGEWALK_SIMD is 'mmx': there are plain and avx2\n", wrong.stderr
+
+
 def test_colours_only_on_a_terminal():
     command = ["dump", "kernel", *MACHINE]
     assert b"\033[" not in run(*command).stdout

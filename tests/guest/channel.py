@@ -15,6 +15,7 @@ import time
 EXEC, STDIN, SIGNAL = 1, 2, 3
 HELLO, STARTED, STDOUT, STDERR, EXIT = 16, 17, 18, 19, 20
 HEADER = struct.Struct("<III")
+PASSED = ("PAGEWALK_SIMD",)  # from this environment to that of the guest's commands
 CHUNK = 128 * 1024
 CAPABILITIES = {"dac_override": 1, "dac_read_search": 2, "net_admin": 12, "sys_module": 16, "sys_rawio": 17,
                 "sys_ptrace": 19, "sys_admin": 21, "sys_resource": 24, "syslog": 34, "perfmon": 38, "bpf": 39}
@@ -158,8 +159,9 @@ class Channel:
 
     def spawn(self, argv, *, uid=0, gid=None, caps=(), env=None, cwd="/tmp", sink=None):
         """Starts a command; `caps` are names from CAPABILITIES that an ordinary user keeps."""
+        passed = {k: os.environ[k] for k in PASSED if k in os.environ}
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root" if uid == 0 else "/tmp",
-               "USER": "root" if uid == 0 else "user", "TERM": "dumb", **(env or {})}
+               "USER": "root" if uid == 0 else "user", "TERM": "dumb", **passed, **(env or {})}
         mask = sum(1 << CAPABILITIES[c] for c in caps)
         envp = [f"{k}={v}" for k, v in env.items()]
         words = struct.pack("<IIQII", uid, uid if gid is None else gid, mask, len(argv), len(envp))

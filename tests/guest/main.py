@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs tests/guest/test_*.py: main.py [--list] [--counts FILE] [-j SLOTS] [--kernels KERNEL,...] [NAME]...
+"""Runs tests/guest/test_*.py: main.py [--list] [--counts FILE] [-j SLOTS] [--kernels KERNEL,...] [--simd plain|avx2] [NAME]...
 
-NAME: only tests whose name contains one of them. KERNEL: these instead of the ones that the tests name.
+NAME: only tests whose name contains one of them. KERNEL: these instead of the ones that the tests name. --simd: how pagewalk scans tables,
+here and in guests.
 One line a test. Tests that share a guest run one after another in a process of their own; as many of these run
 at once as there are CPUs (two at least).
 """
@@ -221,8 +222,11 @@ def main():
     parser.add_argument("--counts", help="write passed and failed there")
     parser.add_argument("-j", type=int, default=max(2, os.cpu_count() or 1), dest="slots")
     parser.add_argument("--kernels", type=lambda text: tuple(text.split(",")), default=())
+    parser.add_argument("--simd", choices=("plain", "avx2"))
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
+    if args.simd:
+        os.environ["PAGEWALK_SIMD"] = args.simd
     tests = [t for t in discover(args.kernels) if not args.names or any(n in t.name for n in args.names)]
     if args.list:
         print("\n".join(t.name for t in tests))

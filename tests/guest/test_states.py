@@ -10,7 +10,7 @@ from bisect import bisect_left
 from local import Host, exact_sources
 from memory import ADDRESS, PRESENT as P
 from testing import SERIES, guest_test, host_test
-from tool import EVERY_STATE, HELPERS, Mkmaps, ONE_GIB, SOURCES, number, pagemap, pagewalk, prepare, vmas
+from tool import EVERY_STATE, HELPERS, Mkmaps, ONE_GIB, SOURCES, number, pagemap, pagewalk, prepare, scanned_by, vmas
 
 HUGE_VMA = 1 << 30  # of a larger VMA only the pages around what is mapped are compared, and the sum
 PRESENT, SWAPPED, UFFD_WP, SOFT_DIRTY = 1 << 63, 1 << 62, 1 << 57, 1 << 55
@@ -252,6 +252,15 @@ def test_states_show_their_flags(g, source):
 def test_every_page_agrees_with_pagemap(g, source):
     prepare(g)
     check_pagemap(g, Mkmaps(g), source)
+
+
+@guest_test(kernels=("6.12-4",), each=("plain", "avx2"), timeout=600, **EVERY_STATE)
+def test_each_way_to_scan_tables_agrees_with_pagemap(g, simd):
+    prepare(g)
+    m = Mkmaps(g)
+    with scanned_by(simd):
+        check_flags(g, m, dump(g, "bpf", m.pid), "bpf")
+        check_pagemap(g, m, "bpf")
 
 
 @guest_test(each=SOURCES, timeout=600, **EVERY_STATE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """pagewalk and mkmaps as the tests see them: their output as Python values."""
 
+import contextlib
 import json
 import os
 import re
@@ -49,6 +50,16 @@ def pagewalk(g, *args, ok=(0,), timeout=120, **how):
     rc, out, err = g.run(["pagewalk", *map(str, args), "--json"], timeout, **how)
     assert rc in ok, f"pagewalk {args} exits {rc}: {err.decode(errors='replace')}{out[-300:]!r}"
     return Answer(out)
+
+
+@contextlib.contextmanager
+def scanned_by(simd):
+    """Has the pagewalks that are started meanwhile scan tables by "plain" or "avx2"."""
+    os.environ["PAGEWALK_SIMD"] = simd
+    try:
+        yield
+    finally:
+        del os.environ["PAGEWALK_SIMD"]
 
 
 class Range(NamedTuple):

@@ -22,6 +22,7 @@ struct machine {
 	bool zero_copy; /* hand out own memory that the next call overwrites */
 	uint64_t own[PW_LOOKAHEAD][512];
 	unsigned calls, reads;
+	uint64_t visited; /* a visitor's own */
 };
 
 /* The text after the first line; fails the test when it does not parse. The space is of a root 0x1000. */

@@ -289,6 +289,48 @@ static void test_every_address_is_covered_once(void **state)
 	machine_free(m);
 }
 
+/* A visitor that has the source read something else at each event. */
+static int read_at_span(void *ctx, const struct pw_span *span)
+{
+	struct machine *m = ctx;
+	uint64_t before = 0, after = 0;
+
+	for (size_t i = 0; i < span->n; i++)
+		before = 31 * before + span->raw[i];
+	memset(m->own, 0xee, sizeof(m->own));
+	for (size_t i = 0; i < span->n; i++)
+		after = 31 * after + span->raw[i];
+	assert_int_equal(before, after);
+	m->visited = 31 * m->visited + after;
+	return 0;
+}
+
+static int read_at_step(void *ctx, const struct pw_step *step)
+{
+	(void)step;
+	memset(((struct machine *)ctx)->own, 0xee, sizeof(((struct machine *)ctx)->own));
+	return 0;
+}
+
+static void test_visitor_may_read_from_the_source(void **state)
+{
+	static const struct pw_visitor v = { .span = read_at_span, .step = read_at_step };
+	uint64_t seen[2];
+
+	(void)state;
+	for (int copy = 0; copy < 2; copy++) {
+		struct machine *m = machine_new(small);
+		struct pw_walk_opts opts = { .size = sizeof(opts), .va = { 0, UINT64_MAX }, .reads = true };
+		struct pw_walk_stats stats = { 0 };
+
+		m->zero_copy = !copy;
+		assert_int_equal(pw_walk(&m->space, &opts, &v, m, &stats), 0);
+		seen[copy] = m->visited;
+		machine_free(m);
+	}
+	assert_int_equal(seen[0], seen[1]);
+}
+
 static int stop_at_once(void *ctx, const struct pw_span *span)
 {
 	(void)span;
@@ -330,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_visits_everything_in_va_order),
 		cmocka_unit_test(test_range_clips_tables_and_keeps_straddling_pages),
 		cmocka_unit_test(test_zero_copy_source_gives_the_same),
+		cmocka_unit_test(test_visitor_may_read_from_the_source),
 		cmocka_unit_test(test_changed_table_is_read_again),
 		cmocka_unit_test(test_table_that_went_away_is_empty_now),
 		cmocka_unit_test(test_table_that_became_a_huge_page),
