@@ -89,6 +89,11 @@ struct pw_source_ops {
 	/* Fills in status and data of each request; the return value is for total failures only. */
 	int (*read_tables)(struct pw_source *src, struct pw_table_req *req, size_t n);
 	/*
+	 * Of a source whose bytes do not change: the page of tables at pa, a multiple of 4096, if it is at hand; NULL: it has to
+	 * be read. It is whole, and stays until the next read_tables(). May be NULL.
+	 */
+	const void *(*table)(struct pw_source *src, uint64_t pa);
+	/*
 	 * The pagemap words from page `va` on, up to and not beyond page of `last`: returns how many
 	 * were stored (1..max), and where the first one belongs in *at (>= va: holes are skipped;
 	 * `*at` > last with a return of 0 means: nothing more). Negative errno on failure, -ESRCH when
