@@ -277,10 +277,10 @@ static int visit_again(struct walk *w, const struct table *t, unsigned slot, uns
 	return slot_hole(w, t, slot, now.slot_pa, now.raw, PW_HOLE_UNSTABLE, PW_DOUBT_NONE);
 }
 
-/* The source may hand out its own memory, good until its next call: keep it where there will be one. */
+/* The source may hand out its own memory, good until its next call: keep it where there will be one. A witness reads, too. */
 static void keep_data(struct walk *w, struct batch *b, unsigned n, unsigned depth)
 {
-	bool more = depth + 1 < w->mode->depth;
+	bool more = depth + 1 < w->mode->depth || w->witness;
 
 	for (unsigned k = 0; k < n && !more; k++)
 		more = b->req[k].status == -EAGAIN;
@@ -404,6 +404,20 @@ static int visit_group(struct walk *w, struct table *t, const struct group *g)
 	return emit_own_span(w, t, span, g->end);
 }
 
+/* What will be read below slots [first, last], for a source that has to wait for it. */
+static void tell_ahead(const struct walk *w, const struct table *t, unsigned first, unsigned last)
+{
+	struct pw_source *source = w->space->source;
+	uint64_t pa[8 * PW_LOOKAHEAD];
+	struct pw_entry entry;
+	size_t n = 0;
+
+	for (unsigned slot = first; slot <= last && n < sizeof(pa) / sizeof(pa[0]); slot++)
+		if (is_table(w, t->depth, t->entry[slot], &entry) && !entry.reserved)
+			pa[n++] = entry.pa;
+	source->ops->will_read(source, pa, n);
+}
+
 static int visit_table(struct walk *w, struct table *t)
 {
 	const struct pw_mode_level *lv = &w->mode->lv[t->depth];
@@ -418,6 +432,8 @@ static int visit_table(struct walk *w, struct table *t)
 		last = (w->va.last - t->va) >> lv->shift;
 	if (t->depth + 1 == w->mode->depth || t->depth + 1 == w->depth)
 		return emit_own_span(w, t, first, last + 1);
+	if (w->space->source->waits)
+		tell_ahead(w, t, first, last);
 
 	for (g.first = first; g.first <= last; g.first = g.end) {
 		int rc = read_group(w, t, last, &g);

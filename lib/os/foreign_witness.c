@@ -25,6 +25,7 @@
 #define VOLATILE (UINT64_C(0x60))   /* Accessed, Dirty: by an erratum also in entries that are empty */
 #define ADDRESS  UINT64_C(0x000ffffffffff000)
 
+#define TABLE         512                  /* entries */
 #define SAMPLE        24                   /* processes that are looked at */
 #define SAMPLE_LEAVES 4096                 /* of each */
 #define LEAST_TABLES  4                    /* of a level, for its type to be believed */
@@ -321,16 +322,20 @@ static int trial_span(void *ctx, const struct pw_span *span)
 {
 	struct trial *tr = ctx;
 	const struct vma *vma = vma_from(&tr->w.vmas, span->va);
+	size_t n = span->level != PW_PTE ? 0 : span->n < TABLE ? span->n : TABLE;
+	uint64_t raw[TABLE];
 
-	for (size_t i = 0; i < span->n && span->level == PW_PTE; i++) {
+	/* The source's memory stays as it is until something is read, as it is for what pages say. */
+	memcpy(raw, span->raw, n * sizeof(*raw));
+	for (size_t i = 0; i < n; i++) {
 		enum pw_doubt doubt;
 
-		if ((span->raw[i] & (PRESENT | SPECIAL)) != PRESENT)
+		if ((raw[i] & (PRESENT | SPECIAL)) != PRESENT)
 			continue;
-		doubt = doubt_entry(&tr->w, span, span->raw[i], span->va + ((uint64_t)i << 12), &vma);
+		doubt = doubt_entry(&tr->w, span, raw[i], span->va + ((uint64_t)i << 12), &vma);
 		tr->judged[PW_DOUBT_PAGE]++;
 		tr->judged[PW_DOUBT_PLACE] +=
-			vma && pw_foreign_use(tr->os, span->raw[i] & ADDRESS & ~tr->w.enc_mask) & PW_USE_ANON;
+			vma && pw_foreign_use(tr->os, raw[i] & ADDRESS & ~tr->w.enc_mask) & PW_USE_ANON;
 		tr->doubted[doubt]++;
 		tr->leaves++;
 	}
