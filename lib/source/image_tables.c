@@ -5,11 +5,13 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "source/image.h"
 
 #define SLOTS  PW_TABLES
 #define CHAINS 4096
+#define AHEAD  64 /* slots whose memory is had at once: fewer page faults */
 #define NOBODY UINT16_MAX
 
 struct slot {
@@ -90,15 +92,23 @@ void pw_tables_drop(struct pw_tables *t, uint64_t page)
 	*at = t->slot[*at].next;
 }
 
-/* A slot that nothing is in, or nothing that this call has handed out; or NOBODY. */
-static unsigned free_slot(struct pw_tables *t)
+static unsigned unused_slot(struct pw_tables *t)
 {
 	if (!t->data)
 		t->data = aligned_alloc(PW_TABLES_PAGE, (size_t)SLOTS * PW_TABLES_PAGE);
 	if (!t->data)
 		return NOBODY;
+	/* Kernels before v5.14 cannot; then each page is had when it is written to. */
+	if (t->n % AHEAD == 0)
+		madvise(data_of(t, t->n), (size_t)AHEAD * PW_TABLES_PAGE, MADV_POPULATE_WRITE);
+	return t->n++;
+}
+
+/* A slot that nothing is in, or nothing that this call has handed out; or NOBODY. */
+static unsigned free_slot(struct pw_tables *t)
+{
 	if (t->n < SLOTS)
-		return t->n++;
+		return unused_slot(t);
 	for (unsigned tries = 0; tries < 2 * SLOTS; tries++) {
 		unsigned i = t->hand;
 		struct slot *s = &t->slot[i];
