@@ -58,7 +58,15 @@ static int print_run(void *ctx, const struct pw_run *run)
 	return 0;
 }
 
-uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+static int count_run(void *ctx, const struct pw_run *run)
+{
+	uint64_t *pages = ctx;
+
+	*pages += run->pages;
+	return 0;
+}
+
+static uint64_t walk_with(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode, pw_run_fn each)
 {
 	struct pw_walk_opts opts = { .size = sizeof(opts), .va = { 0, (UINT64_C(1) << 56) - 1 } };
 	struct pw_walk_stats stats = { 0 };
@@ -69,7 +77,7 @@ uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_run
 
 	if (pw_target_space(t, sel, &space, &err))
 		die("space", err.text);
-	runs = pw_runs_new(mode, &space.areas, print_run, &pages);
+	runs = pw_runs_new(mode, &space.areas, each, &pages);
 	if (!runs || pw_walk(&space, &opts, &pw_runs_visitor, runs, &stats) || pw_runs_flush(runs))
 		die("walk", strerror(errno));
 	if (stats.unstable || stats.unreadable)
@@ -77,6 +85,16 @@ uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_run
 	pw_runs_free(runs);
 	pw_space_free(&space);
 	return pages;
+}
+
+uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+{
+	return walk_with(t, sel, mode, print_run);
+}
+
+uint64_t walk_count(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode)
+{
+	return walk_with(t, sel, mode, count_run);
 }
 
 long run_process(const char *const argv[])

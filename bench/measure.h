@@ -17,6 +17,9 @@ struct pw_target *open_target(const struct pw_target_opts *opts);
 /* The user half of a space, every entry of it, merged and printed to /dev/null; its pages. Dies of what is incomplete. */
 uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode);
 
+/* The same, counted and not printed. */
+uint64_t walk_count(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode);
+
 /* A whole process with its output thrown away; its peak memory in KiB. */
 long run_process(const char *const argv[]);
 
