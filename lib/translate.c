@@ -92,17 +92,23 @@ static void fail(struct pw_translation *t, int status)
 }
 
 /* Takes in the address's entry in the table at pa. */
-static void add_to_path(struct pw_translation *t, uint64_t pa, uint64_t raw, struct pw_entry *e)
+static void add_to_path(struct pw_translation *t, uint64_t pa, uint64_t raw)
 {
-	const struct pw_mmu *mmu = &t->piece->mmu;
-	const struct pw_mode_level *lv = &mmu->mode->lv[t->npath];
+	const struct pw_mode_level *lv = &t->piece->mmu.mode->lv[t->npath];
 	struct pw_path_item *item = &t->path[t->npath++];
 
-	mmu->arch->decode(mmu, lv->level, raw, e);
 	item->raw = raw;
 	item->level = lv->level;
 	item->index = pw_index(lv, t->va);
 	item->slot_pa = pa + item->index * sizeof(uint64_t);
+}
+
+static void decode_next(struct pw_translation *t, uint64_t pa, uint64_t raw, struct pw_entry *e)
+{
+	const struct pw_mmu *mmu = &t->piece->mmu;
+
+	mmu->arch->decode(mmu, mmu->mode->lv[t->npath].level, raw, e);
+	add_to_path(t, pa, raw);
 }
 
 /* Whether the last entry of the path leads to a table; else it is the end. */
@@ -176,7 +182,7 @@ static enum came go_down(const struct pw_space *space, struct trail *trail, stru
 		*slot = &trail->table[d].entry[pw_index(&mode->lv[d], t->va)];
 		if (d + 1 == mode->depth)
 			return TO_LAST;
-		add_to_path(t, *next, **slot, &e);
+		decode_next(t, *next, **slot, &e);
 		if (!leads_on(t, &e))
 			return AT_END;
 		trail->table[d + 1].pa = e.pa;
@@ -201,13 +207,53 @@ static void add_last(struct lasts *l, struct pw_translation *t, uint64_t table, 
 	l->slot[l->n++] = slot;
 }
 
+/* The leaf that was decoded last: most are like it but for their frame. */
+struct model {
+	const struct pw_piece *piece; /* NULL: none */
+	struct pw_leaf_format fmt;
+	struct pw_entry e;
+};
+
+static bool is_like(const struct model *m, const struct pw_translation *t, uint64_t raw)
+{
+	return m->piece == t->piece && (raw & m->fmt.leaf_mask) == m->fmt.leaf_value &&
+	       !((raw ^ m->e.raw) & m->fmt.same);
+}
+
+static void become(struct model *m, const struct pw_translation *t, const struct pw_entry *e)
+{
+	const struct pw_mmu *mmu = &t->piece->mmu;
+
+	m->piece = NULL;
+	if (e->kind != PW_LEAF || e->reserved || e->perm == PW_PERM_UNKNOWN)
+		return;
+	mmu->arch->leaf_format(mmu, e->level, &m->fmt);
+	if (!m->fmt.leaf_mask || e->pa != (e->raw & m->fmt.pa_mask))
+		return;
+	m->piece = t->piece;
+	m->e = *e;
+}
+
 static void end_lasts(const struct lasts *l)
 {
+	struct model model = { .piece = NULL };
 	struct pw_entry e;
 
 	for (size_t i = 0; i < l->n; i++) {
-		add_to_path(l->t[i], l->table[i], *l->slot[i], &e);
-		finish(l->t[i], &e);
+		struct pw_translation *t = l->t[i];
+		uint64_t raw = *l->slot[i];
+
+		if (is_like(&model, t, raw)) {
+			add_to_path(t, l->table[i], raw);
+			t->verdict = PW_MAPPED;
+			t->size = model.e.size;
+			t->pa = (raw & model.fmt.pa_mask) | (t->va & (t->size - 1));
+			t->perm &= model.e.perm;
+			continue;
+		}
+		decode_next(t, l->table[i], raw, &e);
+		finish(t, &e);
+		become(&model, t, &e);
 	}
 }
 
@@ -247,7 +293,7 @@ static bool advance(struct way *w)
 	struct pw_translation *t = w->out;
 	struct pw_entry e;
 
-	add_to_path(t, w->table, w->raw, &e);
+	decode_next(t, w->table, w->raw, &e);
 	if (w->witness && doubted(w, &e))
 		return false;
 	if (!leads_on(t, &e))
@@ -354,7 +400,7 @@ static bool set_out(const struct pw_space *space, struct pw_translation *out, st
 
 static int by_tables(const struct pw_space *space, const uint64_t *va, size_t n, struct pw_translation *out)
 {
-	bool at_hand = space->source->ops->table;
+	bool keeps = space->source->ops->table;
 	struct way way[ROUND], *list[ROUND];
 	struct trail trail = { .piece = NULL };
 	struct lasts lasts;
@@ -368,7 +414,7 @@ static int by_tables(const struct pw_space *space, const uint64_t *va, size_t n,
 
 		if (!begin(space, va[i], &out[i]) || !set_out(space, &out[i], w))
 			continue;
-		if (at_hand && !w->witness)
+		if (keeps && !w->witness)
 			came = go_down(space, &trail, &out[i], &w->table, &slot);
 		if (came == TO_LAST)
 			add_last(&lasts, &out[i], w->table, slot);

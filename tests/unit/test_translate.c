@@ -14,6 +14,8 @@ static const char machine_text[] = "mmu levels=4 maxphyaddr=46\nram 0-fffff\n"
 				   "page 2000\n0 = 3067\n1 = 80000000400000e7\n2 = 400000003067\n"
 				   "page 3000\n0 = 4067\n1 = 402000e7\n2 = 402020e7\n"
 				   "page 4000\n0 = 8000000000010067\n1 = 80000fffffeef160\n2 = 7fffffffffe000\n"
+				   "5 = 8000000000011067\n6 = 12025\n7 = 8000000000013063\n8 = 80000000000141e7\n"
+				   "9 = 400000011067\n10 = 8000000000015067\n11 = 8000000000016047\n"
 				   "unreadable 6000\n";
 
 static struct pw_translation one(struct machine *m, uint64_t va)
@@ -113,7 +115,7 @@ static uint64_t some_address(uint64_t *random)
 
 	for (unsigned shift = 12; shift <= 39; shift += 9) {
 		*random = *random * UINT64_C(6364136223846793005) + 1;
-		va |= slots[(*random >> 33) % (shift == 39 ? 7 : 5)] << shift;
+		va |= (shift == 12 ? (*random >> 33) % 12 : slots[(*random >> 33) % (shift == 39 ? 7 : 5)]) << shift;
 	}
 	va |= *random >> 52;
 	return va >> 47 && *random >> 40 & 3 ? va | UINT64_C(0xffff000000000000) : va;
