@@ -72,8 +72,9 @@ struct pw_foreign_os {
 	struct pw_kernel_half half;
 	struct pw_ram ram;
 	uint64_t init_task;  /* 0: not found */
-	uint64_t gate_flags; /* of the VMA of the old system calls' page; 0: not found */
-	char banner[320];    /* "Linux version ..."; "" not found */
+	uint64_t gate_flags; /* see pw_foreign_gate_flags() */
+	bool looked_for_gate;
+	char banner[320]; /* "Linux version ..."; "" not found */
 	const char *how_root, *how_mode;
 	bool given_root, given_depth, given_btf;
 	unsigned looked_at;         /* processes that gave evidence */
@@ -118,6 +119,9 @@ int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t r
 
 /* Reads the types and finds init_task. */
 int pw_foreign_kernel(struct pw_foreign_os *os, struct pw_error *err);
+
+/* Flags of the VMA of the old system calls' page, which is looked for the first time; 0: not found. */
+uint64_t pw_foreign_gate_flags(struct pw_foreign_os *os);
 
 /* -------- foreign_tasks.c -------- */
 
