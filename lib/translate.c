@@ -51,7 +51,7 @@ static const struct pw_piece *piece_of(const struct pw_space *space, uint64_t va
 /* False when there is nothing to read. */
 static bool begin(const struct pw_space *space, uint64_t va, struct pw_translation *out)
 {
-	const struct pw_mode *mode = space->npieces ? space->piece[0].mmu.mode : NULL;
+	const struct pw_mode *mode;
 
 	/* The path is filled in as it is gone. */
 	out->va = va;
@@ -63,6 +63,7 @@ static bool begin(const struct pw_space *space, uint64_t va, struct pw_translati
 	out->size = 0;
 	if (out->piece)
 		return true;
+	mode = space->npieces ? space->piece[0].mmu.mode : NULL;
 	out->verdict = mode && mode->va_bits && !pw_va_canonical(mode, va) ? PW_V_NON_CANONICAL : PW_V_OUTSIDE;
 	out->perm = 0;
 	return false;
@@ -170,8 +171,9 @@ static enum came go_down(const struct pw_space *space, struct trail *trail, stru
 	} else {
 		d--;
 	}
-	for (; t->npath < d; t->npath++)
-		t->path[t->npath] = trail->of->path[t->npath];
+	if (d)
+		memcpy(t->path, trail->of->path, sizeof(t->path));
+	t->npath = d;
 	t->perm = trail->table[d].perm;
 	trail->of = t;
 	for (;; d++) {
@@ -382,25 +384,21 @@ static int one_level(const struct pw_space *space, struct way **list, size_t *n)
 	return rc < 0 ? rc : 0;
 }
 
-/* False when the root is doubted. */
-static bool set_out(const struct pw_space *space, struct pw_translation *out, struct way *w)
+/* True when the rest of the image contradicts the root. */
+static bool root_doubted(struct pw_witness *witness, struct pw_translation *out)
 {
-	w->out = out;
-	w->table = out->piece->root;
-	w->attempts = 0;
-	w->witness = pw_witness_of(space, out->piece);
-	if (w->witness)
-		out->doubt = w->witness->root(w->witness, w->table);
+	out->doubt = witness->root(witness, out->piece->root);
 	if (!out->doubt)
-		return true;
+		return false;
 	out->verdict = PW_V_INCONSISTENT;
 	out->perm = 0;
-	return false;
+	return true;
 }
 
 static int by_tables(const struct pw_space *space, const uint64_t *va, size_t n, struct pw_translation *out)
 {
-	bool keeps = space->source->ops->table;
+	/* A witness reads, too, and what is at hand stays until then only. */
+	bool at_hand_stays = space->source->ops->table && !space->witness;
 	struct way way[ROUND], *list[ROUND];
 	struct trail trail = { .piece = NULL };
 	struct lasts lasts;
@@ -408,18 +406,28 @@ static int by_tables(const struct pw_space *space, const uint64_t *va, size_t n,
 
 	lasts.n = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct way *w = &way[left];
+		struct pw_witness *witness;
 		enum came came = TO_READ;
 		const uint64_t *slot;
+		uint64_t table;
 
-		if (!begin(space, va[i], &out[i]) || !set_out(space, &out[i], w))
+		if (!begin(space, va[i], &out[i]))
 			continue;
-		if (keeps && !w->witness)
-			came = go_down(space, &trail, &out[i], &w->table, &slot);
-		if (came == TO_LAST)
-			add_last(&lasts, &out[i], w->table, slot);
-		else if (came == TO_READ)
-			list[left++] = w;
+		table = out[i].piece->root;
+		witness = pw_witness_of(space, out[i].piece);
+		if (witness && root_doubted(witness, &out[i]))
+			continue;
+		if (at_hand_stays)
+			came = go_down(space, &trail, &out[i], &table, &slot);
+		if (came == TO_LAST) {
+			add_last(&lasts, &out[i], table, slot);
+		} else if (came == TO_READ) {
+			list[left] = &way[left];
+			way[left].out = &out[i];
+			way[left].witness = witness;
+			way[left].table = table;
+			way[left++].attempts = 0;
+		}
 	}
 	end_lasts(&lasts);
 	while (left) {
