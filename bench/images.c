@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench images: one round of pagewalk on a raw memory image, with a cold and with a warm page cache, and the limits beside it.
+ * bench images: one round of what pagewalk's library does with a raw memory image in one process, and the limits beside it.
  *
- *   images PAGEWALK FILE RANGES PID ROOT LEVELS KERNEL-ROOT
+ *   images FILE RANGES ROOT LEVELS ADDRESSES
  *
- * The space is the user half of process PID with root table ROOT. A line a measurement: WAY PAGES NANOSECONDS. Cold is the file
- * dropped from this machine's page cache; what is below it (a disk's or a hypervisor's cache) may still have it.
+ * The space is the user half of root table ROOT, of a system that stood still. A line a measurement: WAY COUNT NANOSECONDS. To the file ADDRESSES go those of
+ * its pages, in any order, as many as are translated. Cold is the file dropped from this machine's page cache; what is below
+ * it (a disk's or a hypervisor's cache) may still have it.
  */
 #include "measure.h"
 
@@ -17,11 +18,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define TABLE 4096
+#define TABLE        4096
+#define TRANSLATIONS ((size_t)1000000)
 
 struct image {
-	const char *path, *ranges, *pid, *kernel_root, *levels;
-	char root[32]; /* root:PA */
+	const char *path, *ranges, *levels;
 	int fd;
 	size_t bytes;
 	struct pw_select sel;
@@ -29,6 +30,8 @@ struct image {
 	uint64_t pages;
 	off_t *table; /* where each table of the user half is in the file */
 	size_t ntables;
+	uint64_t *va; /* each page */
+	size_t nva;
 };
 
 /* -------- its tables -------- */
@@ -65,6 +68,16 @@ static int on_step(void *ctx, const struct pw_step *step)
 	return 0;
 }
 
+static int on_run(void *ctx, const struct pw_run *run)
+{
+	struct image *im = ctx;
+
+	for (uint64_t va = run->va; run->kind == PW_LEAF && va <= run->last && im->nva < im->pages;
+	     va += run->page_size)
+		im->va[im->nva++] = va;
+	return 0;
+}
+
 static int by_offset(const void *a, const void *b)
 {
 	const off_t *x = a, *y = b;
@@ -79,12 +92,18 @@ static void find_tables(struct image *im)
 	struct pw_walk_stats stats = { 0 };
 	struct pw_error err = { 0 };
 	struct pw_space space;
+	struct pw_runs *runs;
 
 	if (pw_target_space(im->t, &im->sel, &space, &err))
 		die(im->path, err.text);
 	add_table(im, im->sel.root);
 	if (pw_walk(&space, &opts, &visitor, im, &stats))
 		die(im->path, "walk");
+	im->va = malloc(im->pages * sizeof(*im->va));
+	runs = pw_runs_new(PW_RUNS_READ, NULL, on_run, im);
+	if (!im->va || !runs || pw_walk(&space, &opts, &pw_runs_visitor, runs, &stats) || pw_runs_flush(runs))
+		die(im->path, "addresses");
+	pw_runs_free(runs);
 	pw_space_free(&space);
 	qsort(im->table, im->ntables, sizeof(*im->table), by_offset);
 }
@@ -137,57 +156,75 @@ static void limit_warm(const struct image *im)
 	munmap((void *)map, im->bytes);
 }
 
-/* The command, with what it is asked; everything as whole processes. */
-static void by_root(const struct image *im, const char *pagewalk, const char *way, const char *form)
+/* A page's address and some more: one after another, or anywhere. */
+static uint64_t *addresses(const struct image *im, bool anywhere)
 {
-	uint64_t at = now();
+	uint64_t *va = malloc(TRANSLATIONS * sizeof(*va)), random = 1;
 
-	run_process((const char *[]){ pagewalk, "dump", im->root, "--user", "-s", im->path, "--ranges", im->ranges,
-				      "--paging", im->levels, form, NULL });
-	measured(way, im->pages, at);
+	if (!va)
+		die("addresses", strerror(ENOMEM));
+	for (size_t i = 0; i < TRANSLATIONS; i++) {
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		va[i] = im->va[(anywhere ? random >> 33 : i) % im->nva] + (random >> 52);
+	}
+	return va;
 }
 
-/* With the kernel's root given, or with all of memory to be searched for it. */
-static void by_pid(const struct image *im, const char *pagewalk, const char *way, bool given)
+static void translate(const struct image *im, const char *way, bool anywhere)
 {
-	uint64_t at = now();
+	static struct pw_translation out[PW_LOOKAHEAD];
+	uint64_t *va = addresses(im, anywhere), at;
+	struct pw_error err = { 0 };
+	struct pw_space space;
 
-	run_process((const char *[]){ pagewalk, "dump", im->pid, "-s", im->path, "--ranges", im->ranges,
-				      given ? "--root" : NULL, im->kernel_root, NULL });
-	measured(way, im->pages, at);
+	if (pw_target_space(im->t, &im->sel, &space, &err))
+		die(way, err.text);
+	at = now();
+	for (size_t i = 0; i < TRANSLATIONS; i += PW_LOOKAHEAD) {
+		size_t n = TRANSLATIONS - i < PW_LOOKAHEAD ? TRANSLATIONS - i : PW_LOOKAHEAD;
+
+		if (pw_translate(&space, va + i, n, out))
+			die(way, "failed");
+		for (size_t k = 0; k < n; k++)
+			if (out[k].verdict != PW_MAPPED)
+				die(way, "a page is not there");
+	}
+	measured(way, TRANSLATIONS, at);
+	pw_space_free(&space);
+	free(va);
 }
 
-static void cold(const struct image *im, const char *pagewalk)
+static void write_addresses(const struct image *im, const char *path)
+{
+	uint64_t *va = addresses(im, true);
+	FILE *f = fopen(path, "w");
+
+	for (size_t i = 0; f && i < TRANSLATIONS; i++)
+		fprintf(f, "%llx\n", (unsigned long long)va[i]);
+	if (!f || fclose(f))
+		die(path, strerror(errno));
+	free(va);
+}
+
+static void measure(const struct image *im)
 {
 	uint64_t at;
 
 	drop(im);
 	at = now(), read_tables(im), measured("cold-read", im->pages, at);
-	drop(im);
-	by_root(im, pagewalk, "cold-root", NULL);
-	drop(im);
-	by_pid(im, pagewalk, "cold-pid", true);
-	drop(im);
-	by_pid(im, pagewalk, "cold-search", false);
-}
-
-static void warm(const struct image *im, const char *pagewalk)
-{
-	uint64_t at;
-
 	limit_warm(im);
 	walk_user(im->t, &im->sel, PW_RUNS_READ);
 	at = now(), walk_user(im->t, &im->sel, PW_RUNS_READ), measured("walk", im->pages, at);
 	at = now(), walk_user(im->t, &im->sel, PW_RUNS_EXACT), measured("exact", im->pages, at);
-	by_root(im, pagewalk, "root", NULL);
-	by_pid(im, pagewalk, "pid", true);
-	by_root(im, pagewalk, "entries", "--entries");
-	by_pid(im, pagewalk, "search", false);
+	at = now(), count_user(im->t, &im->sel, PW_RUNS_READ, NULL), measured("walk-count", im->pages, at);
+	at = now(), count_user(im->t, &im->sel, PW_RUNS_EXACT, NULL), measured("exact-count", im->pages, at);
+	translate(im, "sequential", false);
+	translate(im, "random", true);
 }
 
 static void open_image(struct image *im)
 {
-	struct pw_target_opts opts = { .size = sizeof(opts), .ranges = im->ranges };
+	struct pw_target_opts opts = { .size = sizeof(opts), .ranges = im->ranges, .frozen = true };
 	char source[512];
 
 	snprintf(source, sizeof(source), "raw:%s", im->path);
@@ -206,19 +243,16 @@ int main(int argc, char **argv)
 {
 	struct image im = { 0 };
 
-	if (argc != 8)
+	if (argc != 6)
 		return 2;
-	im.path = argv[2];
-	im.ranges = argv[3];
-	im.pid = argv[4];
-	im.levels = argv[6];
-	im.kernel_root = argv[7];
-	snprintf(im.root, sizeof(im.root), "root:%s", argv[5]);
-	im.sel = (struct pw_select){ .kind = PW_SELECT_ROOT, .root = strtoull(argv[5], NULL, 16) };
+	im.path = argv[1];
+	im.ranges = argv[2];
+	im.levels = argv[4];
+	im.sel = (struct pw_select){ .kind = PW_SELECT_ROOT, .root = strtoull(argv[3], NULL, 16) };
 	open_image(&im);
+	write_addresses(&im, argv[5]);
 	printf("tables %llu %zu\n", (unsigned long long)im.pages, im.ntables);
-	cold(&im, argv[1]);
-	warm(&im, argv[1]);
+	measure(&im);
 	pw_target_close(im.t);
 	return 0;
 }

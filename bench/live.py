@@ -12,7 +12,7 @@ import os
 import sys
 
 import report
-from victim import PAGEWALK, available_mib, victim, whole
+from victim import PAGEWALK, available_mib, victim
 
 # In one process, again and again.
 WAYS = {
@@ -77,7 +77,7 @@ class Figures:
             self.times.setdefault(way, []).extend(ns for _, ns in t)
 
     def whole(self, way, command):
-        found, rss = whole(way, command)
+        found, rss = report.whole(way, command)
         self.add(found)
         self.rss[way] = max(rss, self.rss.get(way, 0))
 

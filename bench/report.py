@@ -20,6 +20,14 @@ def lines_of(command, **how):
     return found
 
 
+def whole(way, command, runs=1, given=os.devnull):
+    """({way: [(1, nanoseconds)]}, peak memory in KiB) of whole processes, which read the file `given`."""
+    with open(given, "rb") as f:
+        found = lines_of([os.path.join(BUILD, "bench", "process"), way, str(runs), *map(str, command)], stdin=f)
+    (_, rss), = found.pop("rss:" + way)
+    return found, rss
+
+
 def medians(times):
     return {way: statistics.median(t) for way, t in times.items()}
 

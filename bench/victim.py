@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Processes with memory of a known shape (victim.c), and whole processes that look at them (process.c)."""
+"""Processes with memory of a known shape (victim.c)."""
 
 import os
 import subprocess
@@ -40,13 +40,6 @@ def victim(*shapes):
             yield Victim(p)
         finally:
             p.kill()
-
-
-def whole(way, command, runs=1):
-    """({way: [(1, nanoseconds)]}, peak memory in KiB) of whole processes."""
-    found = report.lines_of([os.path.join(report.BUILD, "bench", "process"), way, str(runs), *map(str, command)])
-    (_, rss), = found.pop("rss:" + way)
-    return found, rss
 
 
 def available_mib():

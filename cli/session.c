@@ -160,6 +160,20 @@ static int open_stopped(const struct pw_target_opts *opts, struct session *s)
 	return rc;
 }
 
+/* Whether all that will be shown is in tables: in text, a line a range or an address, without the names of bits. */
+static bool tables_suffice(const struct session *s)
+{
+	const struct pw_columns *c = &s->render.columns;
+
+	if (s->args->json || s->args->filter || s->args->exact ||
+	    (s->render.view != PW_VIEW_RUNS && s->render.view != PW_VIEW_BRIEF))
+		return false;
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->col[i]->name, "bits"))
+			return false;
+	return true;
+}
+
 int session_target(struct session *s)
 {
 	struct pw_target_opts opts = {
@@ -170,6 +184,7 @@ int session_target(struct session *s)
 		.frozen = s->args->frozen,
 		.btf = s->args->btf,
 		.stop = s->args->stop,
+		.tables_only = tables_suffice(s),
 		.progress = on_progress,
 	};
 	int rc = 0;

@@ -466,6 +466,20 @@ static int visit_group(struct walk *w, struct table *t, const struct group *g)
 	return emit_own_span(w, t, span, g->end);
 }
 
+/* What will be read below slots [first, last], for a source that has to wait for it. */
+static void tell_ahead(const struct walk *w, const struct table *t, unsigned first, unsigned last)
+{
+	struct pw_source *source = w->space->source;
+	uint64_t pa[8 * PW_LOOKAHEAD];
+	struct pw_entry entry;
+	size_t n = 0;
+
+	for (unsigned slot = first; slot <= last && n < sizeof(pa) / sizeof(pa[0]); slot++)
+		if (is_table(w, t->depth, t->entry[slot], &entry) && !entry.reserved)
+			pa[n++] = entry.pa;
+	source->ops->will_read(source, pa, n);
+}
+
 static int visit_table(struct walk *w, struct table *t)
 {
 	const struct pw_mode_level *lv = &w->mode->lv[t->depth];
@@ -480,6 +494,8 @@ static int visit_table(struct walk *w, struct table *t)
 		last = (w->va.last - t->va) >> lv->shift;
 	if (t->depth + 1 == w->mode->depth || t->depth + 1 == w->depth)
 		return emit_own_span(w, t, first, last + 1);
+	if (w->space->source->waits)
+		tell_ahead(w, t, first, last);
 
 	for (g.first = first; g.first <= last; g.first = g.end) {
 		int rc = read_group(w, t, last, &g);

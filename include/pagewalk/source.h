@@ -89,6 +89,13 @@ struct pw_source_ops {
 	/* Fills in status and data of each request; the return value is for total failures only. */
 	int (*read_tables)(struct pw_source *src, struct pw_table_req *req, size_t n);
 	/*
+	 * Of a source whose bytes do not change: the page of tables at pa, a multiple of 4096, if it is at hand; NULL: it has to
+	 * be read. It is whole, and stays until the next read_tables(). May be NULL.
+	 */
+	const void *(*table)(struct pw_source *src, uint64_t pa);
+	/* Of a source that can set `waits`: says ahead which tables are going to be read. */
+	void (*will_read)(struct pw_source *src, const uint64_t *pa, size_t n);
+	/*
 	 * The pagemap words from page `va` on, up to and not beyond page of `last`: returns how many
 	 * were stored (1..max), and where the first one belongs in *at (>= va: holes are skipped;
 	 * `*at` > last with a return of 0 means: nothing more). Negative errno on failure, -ESRCH when
@@ -109,6 +116,8 @@ struct pw_source {
 	void *priv;
 	/* Of what is read from this one: ops->consistency, unless a file says otherwise. */
 	enum pw_consistency consistency;
+	/* Something that was read had to be waited for: will_read() is worth calling. */
+	bool waits;
 };
 
 extern const struct pw_source_ops pw_source_kmod;

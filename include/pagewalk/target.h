@@ -118,6 +118,11 @@ struct pw_target_opts {
 	const char *ranges; /* of a raw image: "LO-HI,..." in hexadecimal, or a file as /proc/iomem; NULL: none */
 	bool frozen;        /* of an image: the system is known to have stood still */
 	bool stop;          /* of a guest: it is stopped until the target is closed */
+	/*
+	 * Names of software bits, what soft entries stand for and the system's name are not asked for: where tables prove
+	 * themselves, in an image of a system that stood still, the kernel is not looked for before something needs it.
+	 */
+	bool tables_only;
 	/* Of a system that is found in its memory, in place of what would be found; 0 or NULL: look for it. */
 	uint64_t root;        /* physical address of the kernel's root table */
 	uint64_t page_offset; /* start of the direct map */

@@ -335,7 +335,9 @@ static void foreign_use_root(struct pw_target *t, uint64_t root)
 {
 	struct pw_foreign_os *os = t->os_priv;
 
-	if (!os->pending || !pw_foreign_find_as(os, root))
+	if (os->pending && os->lean)
+		pw_foreign_know_levels(t, os, root);
+	if (!os->pending || os->lean || !pw_foreign_find_as(os, root))
 		return;
 	os->pending = false;
 	os->why.code = pw_foreign_know(t, os);
@@ -411,6 +413,8 @@ int pw_foreign_attach(struct pw_target *t, const struct pw_target_opts *opts, st
 	rc = t->source.ops->ranges(&t->source, &os->ranges, &os->nranges);
 	if (rc)
 		return pw_error_set(err, rc, "what memory there is, is not known: %s", strerror(-rc));
+	/* What contradicts tables of a smeared image, and what changes meanwhile in a guest, the kernel knows. */
+	os->lean = opts->tables_only && t->source.consistency == PW_FROZEN;
 	pw_foreign_know_nothing(t, os);
 	os->half = (struct pw_kernel_half){ 0 };
 	rc = pw_foreign_find(os, false, &os->why);

@@ -72,14 +72,18 @@ struct pw_foreign_os {
 	struct pw_kernel_half half;
 	struct pw_ram ram;
 	uint64_t init_task;  /* 0: not found */
-	uint64_t gate_flags; /* of the VMA of the old system calls' page; 0: not found */
-	char banner[320];    /* "Linux version ..."; "" not found */
+	uint64_t gate_flags; /* see pw_foreign_gate_flags() */
+	bool looked_for_gate;
+	char banner[320]; /* "Linux version ..."; "" not found */
 	const char *how_root, *how_mode;
 	bool given_root, given_depth, given_btf;
 	unsigned looked_at;         /* processes that gave evidence */
 	struct pw_target_opts opts; /* btf is ours */
 	bool searched;              /* for VMCOREINFO, through all of memory */
 	bool pending;               /* memory was not searched yet: the kernel is not needed, or is at hand */
+	bool lean;                  /* nothing is to be found out that tables do not need */
+	bool unlearned;             /* its half was found, and for that reason no more */
+	uint64_t met;               /* while both pending and lean: a root that was looked at; 0: none */
 	struct pw_foreign_hints *hints;
 	struct pw_foreign_pages *pages; /* NULL: not looked for, or not found */
 	bool looked_for_pages;
@@ -102,6 +106,9 @@ int pw_foreign_find(struct pw_foreign_os *os, bool everywhere, struct pw_error *
 /* Takes a root that somebody wants to look at, if it is one of the kernel's or of a process. */
 bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root);
 
+/* The levels of a root, if it is one of the kernel's or of a process, or 0. */
+unsigned pw_foreign_levels_of(struct pw_foreign_os *os, uint64_t root);
+
 /* Looks for VMCOREINFO in all of memory, if the kernel was found without and that was not done before. */
 void pw_foreign_vmcoreinfo(struct pw_foreign_os *os);
 
@@ -112,6 +119,9 @@ int pw_foreign_roots(struct pw_foreign_os *os, int (*each)(void *ctx, uint64_t r
 
 /* Reads the types and finds init_task. */
 int pw_foreign_kernel(struct pw_foreign_os *os, struct pw_error *err);
+
+/* Flags of the VMA of the old system calls' page, which is looked for the first time; 0: not found. */
+uint64_t pw_foreign_gate_flags(struct pw_foreign_os *os);
 
 /* -------- foreign_tasks.c -------- */
 
@@ -188,6 +198,9 @@ void pw_foreign_witness_facts(struct pw_target *t, struct pw_facts_list *list);
 
 /* Fills in what the kernel's half, which was found, leads to. 0, or an errno with os->why; what was filled in then stays. */
 int pw_foreign_know(struct pw_target *t, struct pw_foreign_os *os);
+
+/* A root that is to be looked at, as far as its tables need something to be known: how many levels there are. */
+void pw_foreign_know_levels(struct pw_target *t, struct pw_foreign_os *os, uint64_t root);
 
 /* What there is without a kernel. */
 void pw_foreign_know_nothing(struct pw_target *t, struct pw_foreign_os *os);

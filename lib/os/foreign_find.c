@@ -395,6 +395,11 @@ bool pw_foreign_find_as(struct pw_foreign_os *os, uint64_t root)
 	return root_fits_some(os, root, os->opts.paging) && settle(os);
 }
 
+unsigned pw_foreign_levels_of(struct pw_foreign_os *os, uint64_t root)
+{
+	return root_fits_some(os, root, os->opts.paging) ? os->half.depth : 0;
+}
+
 /* Of the kernel that was found: its root is the same half. */
 static int vmcoreinfo_of_kernel(void *ctx, uint64_t pa, const void *page)
 {

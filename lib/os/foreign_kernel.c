@@ -297,7 +297,13 @@ int pw_foreign_kernel(struct pw_foreign_os *os, struct pw_error *err)
 	if (!search_image(os, PW_R | PW_W, &init_task))
 		return pw_error_set(err, -ENODATA, "the first task was not found in the kernel's data");
 	search_image(os, PW_R, &banner);
-	if (!search_image(os, PW_R, &gate_vma))
-		os->gate_flags = 0;
 	return 0;
+}
+
+uint64_t pw_foreign_gate_flags(struct pw_foreign_os *os)
+{
+	if (!os->looked_for_gate && !search_image(os, PW_R, &gate_vma))
+		os->gate_flags = 0;
+	os->looked_for_gate = true;
+	return os->gate_flags;
 }

@@ -127,19 +127,12 @@ static void fill_facts(struct pw_target *t, struct pw_foreign_os *os)
 	pw_vmcoreinfo_get(os->k.info.text, "SIZE(page)", 10, &t->facts.struct_page);
 }
 
-int pw_foreign_know(struct pw_target *t, struct pw_foreign_os *os)
+/* What the kernel's half holds: types and tasks, and what follows from them. */
+static int learn(struct pw_target *t, struct pw_foreign_os *os)
 {
 	struct evidence e = { .os = os };
-	int rc;
+	int rc = pw_foreign_kernel(os, &os->why);
 
-	fill_facts(t, os);
-	fill_mmu(t, os, 0);
-	pw_kmem_init(&os->mem, &t->source, &t->mmu[PW_HALF_KERNEL], os->half.root, os->ranges, os->nranges);
-	os->k.mem = &os->mem;
-	if (make_ram(os))
-		return pw_error_set(&os->why, -ENOMEM, "out of memory");
-	os->k.ram = &os->ram;
-	rc = pw_foreign_kernel(os, &os->why);
 	if (rc)
 		return rc;
 	pw_foreign_tasks(os, look_at_task, &e);
@@ -148,6 +141,28 @@ int pw_foreign_know(struct pw_target *t, struct pw_foreign_os *os)
 	name_system(t, os);
 	fill_mmu(t, os, os->k.btf.dialect | (e.soft_dirty ? PW_DIALECT_SOFT_DIRTY : 0));
 	return 0;
+}
+
+int pw_foreign_know(struct pw_target *t, struct pw_foreign_os *os)
+{
+	fill_facts(t, os);
+	fill_mmu(t, os, 0);
+	pw_kmem_init(&os->mem, &t->source, &t->mmu[PW_HALF_KERNEL], os->half.root, os->ranges, os->nranges);
+	os->k.mem = &os->mem;
+	if (make_ram(os))
+		return pw_error_set(&os->why, -ENOMEM, "out of memory");
+	os->k.ram = &os->ram;
+	os->unlearned = os->lean;
+	return os->lean ? 0 : learn(t, os);
+}
+
+void pw_foreign_know_levels(struct pw_target *t, struct pw_foreign_os *os, uint64_t root)
+{
+	os->met = root;
+	if (os->opts.paging || !pw_foreign_levels_of(os, root))
+		return;
+	fill_mmu(t, os, 0);
+	t->facts.mode_depth = os->half.depth;
 }
 
 void pw_foreign_know_nothing(struct pw_target *t, struct pw_foreign_os *os)
@@ -166,8 +181,13 @@ int pw_foreign_need_kernel(struct pw_target *t, struct pw_error *err)
 {
 	struct pw_foreign_os *os = t->os_priv;
 
+	os->lean = false;
+	if (os->unlearned) {
+		os->unlearned = false;
+		os->why.code = learn(t, os);
+	}
 	if (os->pending) {
-		int rc = pw_foreign_find(os, true, &os->why);
+		int rc = os->met && pw_foreign_find_as(os, os->met) ? 0 : pw_foreign_find(os, true, &os->why);
 
 		os->pending = false;
 		os->why.code = rc ? rc : pw_foreign_know(t, os);

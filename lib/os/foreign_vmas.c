@@ -180,12 +180,12 @@ int pw_foreign_each_vma(struct pw_foreign_os *os, uint64_t mm, int (*each)(void 
 /* The page of the old system calls, which is in no list. */
 static void put_gate(struct writer *w)
 {
-	uint64_t left;
+	uint64_t left, flags = pw_foreign_gate_flags(w->os);
 	bool mapped = pw_kmem_pa(&w->os->mem, VSYSCALL, &left) != PW_PA_NONE;
 
-	if (w->os->gate_flags == VM_EXEC || (w->os->gate_flags == (VM_READ | VM_EXEC) && mapped))
+	if (flags == VM_EXEC || (flags == (VM_READ | VM_EXEC) && mapped))
 		fprintf(w->to, "%" PRIx64 "-%" PRIx64 " %c-xp 00000000 00:00 0 [vsyscall]\n", VSYSCALL, VSYSCALL + 4096,
-			w->os->gate_flags & VM_READ ? 'r' : '-');
+			flags & VM_READ ? 'r' : '-');
 }
 
 /* A part of a smeared image's list can lead past the rest of it, and to its end. Elsewhere the count may just be about to change. */

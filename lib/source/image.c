@@ -8,10 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define BATCH     64 /* requests that are put in order at a time */
 #define PAGE      4096
 #define LEAST_RAW (1u << 20)
 
@@ -143,6 +141,7 @@ static void free_image(struct pw_image *im)
 	if (im->file.fd >= 0)
 		close(im->file.fd);
 	pw_blocks_free(im->blocks);
+	pw_tables_free(im->tables);
 	pw_image_free_notes(&im->notes);
 	free(im->extent);
 	free(im->range);
@@ -158,6 +157,11 @@ int pw_image_open(const char *path, const struct pw_image_opts *opts, struct pw_
 	if (!im)
 		return pw_error_set(err, -ENOMEM, "out of memory");
 	im->file.fd = -1;
+	im->tables = pw_tables_new();
+	if (!im->tables) {
+		free_image(im);
+		return pw_error_set(err, -ENOMEM, "out of memory");
+	}
 	if (!opts)
 		opts = &none;
 	rc = open_image(path, opts, im, err);
@@ -168,6 +172,7 @@ int pw_image_open(const char *path, const struct pw_image_opts *opts, struct pw_
 	}
 	src->ops = &pw_source_image;
 	src->priv = im;
+	src->waits = false;
 	src->consistency = opts->frozen || im->notes.frozen_evidence ? PW_FROZEN : PW_SMEARED;
 	return 0;
 }
@@ -192,9 +197,8 @@ static int read_extent(struct pw_image *im, const struct pw_image_extent *e, uin
 	return pw_image_file_read(&im->file, buf, len, e->at + skip);
 }
 
-static int image_read(struct pw_source *src, uint64_t pa, void *buf, size_t len)
+int pw_image_read(struct pw_image *im, uint64_t pa, void *buf, size_t len)
 {
-	struct pw_image *im = src->priv;
 	char *to = buf;
 
 	while (len) {
@@ -212,80 +216,27 @@ static int image_read(struct pw_source *src, uint64_t pa, void *buf, size_t len)
 	return 0;
 }
 
-static void read_one(struct pw_source *src, struct pw_table_req *req)
+static int image_read(struct pw_source *src, uint64_t pa, void *buf, size_t len)
 {
-	int rc = image_read(src, req->pa, req->buf, req->bytes);
-
-	req->status = rc && rc != -ENXIO ? -EFAULT : rc;
-	req->data = req->buf;
-}
-
-/* A request by where it is in the file, or, for formats with a read(), by its address. */
-struct wish {
-	uint64_t at;
-	struct pw_table_req *req;
-};
-
-static int wish_order(const void *a, const void *b)
-{
-	const struct wish *x = a, *y = b;
-
-	return (x->at > y->at) - (x->at < y->at);
-}
-
-/* Requests whose bytes follow one another in the file. */
-static void read_together(struct pw_source *src, const struct wish *w, size_t n)
-{
-	const struct pw_image *im = src->priv;
-	struct iovec iov[BATCH];
-	size_t bytes = 0;
-	ssize_t got;
-
-	for (size_t i = 0; i < n; i++) {
-		iov[i] = (struct iovec){ w[i].req->buf, w[i].req->bytes };
-		bytes += w[i].req->bytes;
-	}
-	got = n > 1 ? preadv(im->file.fd, iov, (int)n, (off_t)w[0].at) : -1;
-	for (size_t i = 0; i < n; i++) {
-		/* One by one, so that what cannot be read spoils no other. */
-		if (got != (ssize_t)bytes) {
-			read_one(src, w[i].req);
-			continue;
-		}
-		w[i].req->status = 0;
-		w[i].req->data = w[i].req->buf;
-	}
-}
-
-static void read_batch(struct pw_source *src, struct pw_table_req *req, size_t n)
-{
-	const struct pw_image *im = src->priv;
-	bool straight = !im->format->read && !im->file.flat;
-	struct wish w[BATCH];
-	size_t wishes = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct pw_image_extent *e = pw_image_find(im, req[i].pa);
-
-		if (e && req[i].bytes <= e->bytes - (req[i].pa - e->pa))
-			w[wishes++] = (struct wish){ straight ? e->at + (req[i].pa - e->pa) : req[i].pa, &req[i] };
-		else
-			read_one(src, &req[i]);
-	}
-	qsort(w, wishes, sizeof(w[0]), wish_order);
-	for (size_t done = 0, part; done < wishes; done += part) {
-		for (part = 1; straight && done + part < wishes &&
-			       w[done + part].at == w[done + part - 1].at + w[done + part - 1].req->bytes;)
-			part++;
-		read_together(src, w + done, part);
-	}
+	return pw_image_read(src->priv, pa, buf, len);
 }
 
 static int image_read_tables(struct pw_source *src, struct pw_table_req *req, size_t n)
 {
-	for (size_t done = 0; done < n; done += BATCH)
-		read_batch(src, req + done, n - done < BATCH ? n - done : BATCH);
+	src->waits |= pw_image_read_tables(src->priv, req, n);
 	return 0;
+}
+
+static const void *image_table(struct pw_source *src, uint64_t pa)
+{
+	struct pw_image *im = src->priv;
+
+	return pw_tables_find(im->tables, pa / PW_TABLES_PAGE);
+}
+
+static void image_will_read(struct pw_source *src, const uint64_t *pa, size_t n)
+{
+	pw_image_will_read(src->priv, pa, n);
 }
 
 static int image_ranges(struct pw_source *src, const struct pw_range **ranges, size_t *n)
@@ -310,6 +261,8 @@ const struct pw_source_ops pw_source_image = {
 	.open = image_open,
 	.close = image_close,
 	.read_tables = image_read_tables,
+	.table = image_table,
+	.will_read = image_will_read,
 	.read = image_read,
 	.ranges = image_ranges,
 };

@@ -61,6 +61,7 @@ struct pw_image {
 	struct pw_image_notes notes;
 
 	struct pw_blocks *blocks; /* decoded ones, of a compressed format */
+	struct pw_tables *tables; /* page tables that were read */
 	void *priv;               /* the format's */
 	size_t room;              /* of extent[] */
 };
@@ -100,6 +101,9 @@ extern const struct pw_source_ops pw_source_image;
  * -EINVAL: no image; errors name the file.
  */
 int pw_image_open(const char *path, const struct pw_image_opts *opts, struct pw_source *src, struct pw_error *err);
+
+/* Physical memory. 0, -ENXIO, -EIO, -ENOMEM. */
+int pw_image_read(struct pw_image *im, uint64_t pa, void *buf, size_t len);
 
 /* The image behind a source, or NULL. */
 const struct pw_image *pw_image_of(const struct pw_source *src);
@@ -160,6 +164,34 @@ void pw_blocks_free(struct pw_blocks *b);
  */
 void *pw_blocks_get(struct pw_blocks *b, uint64_t key, bool *there);
 void pw_blocks_done(struct pw_blocks *b, uint64_t key);
+
+/* -------- image_tables.c: a bounded cache of page tables -------- */
+
+#define PW_TABLES_PAGE 4096
+#define PW_TABLES      2048 /* that are kept: 8 MiB, which are all tables of 4 GiB in pages of 4K */
+
+/* NULL: no memory. */
+struct pw_tables *pw_tables_new(void);
+void pw_tables_free(struct pw_tables *t);
+
+/* What was handed out before may go from now on. */
+void pw_tables_call(struct pw_tables *t);
+
+/* The page with that number, or NULL. It stays, at that place, until the next pw_tables_call(). */
+const void *pw_tables_find(struct pw_tables *t, uint64_t page);
+
+/*
+ * A place for a page that is not there, which the caller fills; from now on it is found. NULL: this call has handed out all that there is.
+ * Who cannot fill it drops it.
+ */
+void *pw_tables_add(struct pw_tables *t, uint64_t page);
+void pw_tables_drop(struct pw_tables *t, uint64_t page);
+
+/* -------- image_batch.c -------- */
+
+/* As read_tables and will_read of a source. True: something was not in this machine's memory. */
+bool pw_image_read_tables(struct pw_image *im, struct pw_table_req *req, size_t n);
+void pw_image_will_read(struct pw_image *im, const uint64_t *pa, size_t n);
 
 /* -------- image_unpack.c -------- */
 

@@ -43,6 +43,15 @@ static bool chain_holds(struct machine *m, const struct pw_link *link)
 	return true;
 }
 
+/* A cache of few pages. */
+static void keep(struct machine *m, uint64_t pa)
+{
+	for (size_t i = 0; i < MACHINE_KEPT; i++)
+		if (m->kept[i] == pa)
+			return;
+	m->kept[m->nkept++ % MACHINE_KEPT] = pa;
+}
+
 static int read_tables(struct pw_source *src, struct pw_table_req *req, size_t n)
 {
 	struct machine *m = of(src);
@@ -60,8 +69,20 @@ static int read_tables(struct pw_source *src, struct pw_table_req *req, size_t n
 			changed(m, &req[i]);
 		else if (req[i].status == 0 && !chain_holds(m, req[i].link))
 			req[i].status = -EAGAIN;
+		if (req[i].status == 0)
+			keep(m, req[i].pa & ~UINT64_C(0xfff));
 	}
 	return 0;
+}
+
+static const void *table(struct pw_source *src, uint64_t pa)
+{
+	struct machine *m = of(src);
+
+	for (size_t i = 0; i < MACHINE_KEPT && m->at_hand && pa; i++)
+		if (m->kept[i] == pa)
+			return word_at(m, pa);
+	return NULL;
 }
 
 struct machine *machine_new(const char *text)
@@ -79,6 +100,7 @@ struct machine *machine_new(const char *text)
 	free(all);
 	ops = pw_source_text;
 	ops.read_tables = read_tables;
+	ops.table = table;
 	m->target.source = (struct pw_source){ &ops, &m->text, PW_FROZEN };
 	assert_int_equal(pw_text_attach(&m->target, &err), 0);
 	m->space.source = &m->target.source;

@@ -10,6 +10,8 @@
 
 #include "source/text.h"
 
+#define MACHINE_KEPT 4
+
 struct machine {
 	struct pw_target target;
 	struct pw_space space;
@@ -19,6 +21,10 @@ struct machine {
 	unsigned again;
 	/* When `again` runs out, this entry gets that value. */
 	uint64_t poke_pa, poke_value;
+	/* Pages of tables that are at hand, if any are to be: those that were read. */
+	bool at_hand;
+	uint64_t kept[MACHINE_KEPT];
+	unsigned nkept;
 	bool zero_copy; /* hand out own memory that the next call overwrites */
 	uint64_t own[PW_LOOKAHEAD][512];
 	unsigned calls, reads;

@@ -14,6 +14,8 @@ static const char machine_text[] = "mmu levels=4 maxphyaddr=46\nram 0-fffff\n"
 				   "page 2000\n0 = 3067\n1 = 80000000400000e7\n2 = 400000003067\n"
 				   "page 3000\n0 = 4067\n1 = 402000e7\n2 = 402020e7\n"
 				   "page 4000\n0 = 8000000000010067\n1 = 80000fffffeef160\n2 = 7fffffffffe000\n"
+				   "5 = 8000000000011067\n6 = 12025\n7 = 8000000000013063\n8 = 80000000000141e7\n"
+				   "9 = 400000011067\n10 = 8000000000015067\n11 = 8000000000016047\n"
 				   "unreadable 6000\n";
 
 static struct pw_translation one(struct machine *m, uint64_t va)
@@ -93,6 +95,76 @@ static void test_many_share_their_reads(void **state)
 	machine_free(m);
 }
 
+static bool same(const struct pw_translation *a, const struct pw_translation *b)
+{
+	if (a->va != b->va || a->piece != b->piece || a->verdict != b->verdict || a->doubt != b->doubt ||
+	    a->npath != b->npath || a->perm != b->perm || a->pa != b->pa || a->size != b->size)
+		return false;
+	for (unsigned i = 0; i < a->npath; i++)
+		if (a->path[i].slot_pa != b->path[i].slot_pa || a->path[i].raw != b->path[i].raw ||
+		    a->path[i].level != b->path[i].level || a->path[i].index != b->path[i].index)
+			return false;
+	return true;
+}
+
+/* Addresses of which many share tables, in any order: those of the machine's entries, and what lies around. */
+static uint64_t some_address(uint64_t *random)
+{
+	static const uint64_t slots[] = { 0, 1, 2, 3, 4, 256, 511 };
+	uint64_t va = 0;
+
+	for (unsigned shift = 12; shift <= 39; shift += 9) {
+		*random = *random * UINT64_C(6364136223846793005) + 1;
+		va |= (shift == 12 ? (*random >> 33) % 12 : slots[(*random >> 33) % (shift == 39 ? 7 : 5)]) << shift;
+	}
+	va |= *random >> 52;
+	return va >> 47 && *random >> 40 & 3 ? va | UINT64_C(0xffff000000000000) : va;
+}
+
+static void test_tables_at_hand_say_the_same(void **state)
+{
+	struct machine *m = machine_new(machine_text);
+	static struct pw_translation read[300], at_hand[300];
+	uint64_t va[300], random = 7;
+
+	(void)state;
+	for (unsigned round = 0; round < 300; round++) {
+		size_t n = 1 + round;
+
+		for (size_t i = 0; i < n; i++)
+			va[i] = some_address(&random);
+		m->at_hand = false;
+		assert_int_equal(pw_translate(&m->space, va, n, read), 0);
+		memset(m->kept, 0, sizeof(m->kept[0]) * (round % (MACHINE_KEPT + 1)));
+		memset(at_hand, 0xee, sizeof(at_hand));
+		m->at_hand = true;
+		assert_int_equal(pw_translate(&m->space, va, n, at_hand), 0);
+		for (size_t i = 0; i < n; i++)
+			if (!same(&read[i], &at_hand[i]))
+				fail_msg("0x%llx: %s, at hand %s", (unsigned long long)va[i],
+					 pw_verdict_name(read[i].verdict), pw_verdict_name(at_hand[i].verdict));
+	}
+	machine_free(m);
+}
+
+static void test_what_is_at_hand_is_not_read(void **state)
+{
+	struct machine *m = machine_new(machine_text);
+	static struct pw_translation out[1000];
+	static uint64_t va[1000];
+
+	(void)state;
+	m->at_hand = true;
+	for (size_t i = 0; i < 1000; i++)
+		va[i] = i;
+	/* The first addresses find nothing at hand. */
+	assert_int_equal(pw_translate(&m->space, va, 1000, out), 0);
+	assert_int_equal(m->calls, 4);
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(out[i].pa, 0x10000 + i);
+	machine_free(m);
+}
+
 static void test_changed_chain_starts_again(void **state)
 {
 	struct machine *m = machine_new(machine_text);
@@ -124,6 +196,8 @@ int main(void)
 		cmocka_unit_test(test_every_verdict),
 		cmocka_unit_test(test_path_says_where_each_entry_is),
 		cmocka_unit_test(test_many_share_their_reads),
+		cmocka_unit_test(test_tables_at_hand_say_the_same),
+		cmocka_unit_test(test_what_is_at_hand_is_not_read),
 		cmocka_unit_test(test_changed_chain_starts_again),
 		cmocka_unit_test(test_chain_that_never_holds_is_unstable),
 	};
