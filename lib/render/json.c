@@ -3,7 +3,7 @@
 
 #include "json.h"
 
-static void key_of(struct pw_json *j, const char *key)
+void pw_json_key(struct pw_json *j, const char *key)
 {
 	struct pw_out *o = j->out;
 
@@ -60,7 +60,7 @@ void pw_json_close(struct pw_json *j)
 
 void pw_json_begin(struct pw_json *j, const char *key, char bracket)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_char(j->out, bracket);
 	j->comma = false;
 }
@@ -77,13 +77,13 @@ void pw_json_str(struct pw_json *j, const char *key, const char *value)
 		pw_json_null(j, key);
 		return;
 	}
-	key_of(j, key);
+	pw_json_key(j, key);
 	put_string(j->out, value);
 }
 
 void pw_json_hex(struct pw_json *j, const char *key, uint64_t value)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_mem(j->out, "\"0x", 3);
 	pw_out_hex(j->out, value);
 	pw_out_char(j->out, '"');
@@ -99,7 +99,7 @@ void pw_json_pa(struct pw_json *j, const char *key, uint64_t value)
 
 void pw_json_end_of(struct pw_json *j, const char *key, uint64_t last)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_mem(j->out, "\"0x", 3);
 	pw_out_hex_end(j->out, last, 1);
 	pw_out_char(j->out, '"');
@@ -107,18 +107,18 @@ void pw_json_end_of(struct pw_json *j, const char *key, uint64_t last)
 
 void pw_json_num(struct pw_json *j, const char *key, uint64_t value)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_dec(j->out, value);
 }
 
 void pw_json_bool(struct pw_json *j, const char *key, bool value)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_str(j->out, value ? "true" : "false");
 }
 
 void pw_json_null(struct pw_json *j, const char *key)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_mem(j->out, "null", 4);
 }

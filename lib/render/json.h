@@ -18,6 +18,9 @@ void pw_json_open(struct pw_json *j, const char *rec);
 /* }\n */
 void pw_json_close(struct pw_json *j);
 
+/* A key whose value the caller writes. */
+void pw_json_key(struct pw_json *j, const char *key);
+
 /* Nested. key NULL: an item of a list. */
 void pw_json_begin(struct pw_json *j, const char *key, char bracket);
 void pw_json_end(struct pw_json *j, char bracket);
