@@ -172,8 +172,8 @@ static void brief(const struct bench *b)
 static void process(const struct bench *b, const char *way, const char *form, const char *more)
 {
 	const char *half = strcmp(b->half, "user") ? NULL : "--user";
-	const char *argv[] = { b->pagewalk, "dump", b->root, "-s", b->source, "--ranges", b->ranges, "--paging",
-			       b->levels, form, more, half, NULL };
+	const char *argv[] = { b->pagewalk, "dump",    b->root, "-s", b->source, "--ranges", b->ranges,
+			       "--paging",  b->levels, form,    more, half,      NULL };
 	uint64_t at = now();
 	long rss;
 
@@ -218,7 +218,8 @@ static void must_be_equal(int a, int b)
 	size_t bytes = lseek(a, 0, SEEK_END);
 	void *x = mmap(NULL, bytes, PROT_READ, MAP_SHARED, a, 0), *y = mmap(NULL, bytes, PROT_READ, MAP_SHARED, b, 0);
 
-	if (!bytes || (size_t)lseek(b, 0, SEEK_END) != bytes || x == MAP_FAILED || y == MAP_FAILED || memcmp(x, y, bytes))
+	if (!bytes || (size_t)lseek(b, 0, SEEK_END) != bytes || x == MAP_FAILED || y == MAP_FAILED ||
+	    memcmp(x, y, bytes))
 		die("bare walker", "it does not write what pagewalk writes");
 	munmap(x, bytes);
 	munmap(y, bytes);

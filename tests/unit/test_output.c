@@ -627,6 +627,49 @@ static void test_hexadecimal(void **state)
 	pw_out_free(&out);
 }
 
+/* One character after the other. */
+static void json_string(char *to, const char *s)
+{
+	*to++ = '"';
+	for (size_t n, left = strlen(s); left; s += n, left -= n) {
+		unsigned char c = *s;
+
+		n = pw_utf8_len(s, left);
+		if (c == '"' || c == '\\')
+			to += sprintf(to, "\\%c", c);
+		else if (n)
+			to += sprintf(to, "%.*s", (int)n, s);
+		else
+			to += sprintf(to, c < 0x80 ? "\\u00%02x" : "\\\\x%02x", c);
+		n += !n;
+	}
+	strcpy(to, "\"");
+}
+
+static void test_strings_of_json(void **state)
+{
+	static const char *const parts[] = { "\"",   "\\",   "\n",       "\x7f",         "\x1f",
+					     " ",    "~",    "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x90\xa7",
+					     "\x80", "\xc3", "\xc2\x85", "\xed\xa0\x80", "\xff",
+					     "abc",  "r--p" };
+	char s[64], expect[512];
+	struct pw_out out;
+
+	(void)state;
+	assert_int_equal(pw_out_init(&out, -1), 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		*s = 0;
+		for (unsigned n = below(12); n--;)
+			strcat(s, parts[below(sizeof(parts) / sizeof(parts[0]))]);
+		out.len = 0;
+		pw_json_string(&out, s);
+		out.buf[out.len] = 0;
+		json_string(expect, s);
+		assert_string_equal(out.buf, expect);
+	}
+	pw_out_free(&out);
+}
+
 /* Wherever in a line the buffer ends; most lines are copies. */
 static void test_a_file_gets_what_memory_gets(void **state)
 {
@@ -681,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_copied_is_forgotten_between_spaces),
 		cmocka_unit_test(test_translations),
 		cmocka_unit_test(test_hexadecimal),
+		cmocka_unit_test(test_strings_of_json),
 		cmocka_unit_test(test_a_file_gets_what_memory_gets),
 	};
 
