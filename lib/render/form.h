@@ -4,8 +4,8 @@
  * usual functions write the first one, and while they do it is noted where its numbers are; each further row is a copy
  * of its text with the numbers put in, a few nanoseconds each.
  *
- *   text    0000004000  pte    0x103575000  0x8000000101021025  0x101021000    4K  r--u  A key=0 WB\n
- *   blanks  ^^^^^^^^^^           ^^^^^^^^^    ^^^^^^^^^^^^^^^^    ^^^^^^^^^
+ *   text    000000400000  pte    0x103575000  0x8000000101021025  0x101021000    4K  r--u  A key=0 WB\n
+ *   blanks  ^^^^^^^^^^^^           ^^^^^^^^^    ^^^^^^^^^^^^^^^^    ^^^^^^^^^
  *
  * A form is found by its key. Whoever makes keys sees to it that two rows with the same key have the same text but
  * for the digits in the blanks; so how many digits each number has is part of it.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Lines of entries and of translations are copies of earlier ones with other numbers (lib/render/form.h). Here the same
- * lines are written one by one, by snprintf(), and compared: random entries, and such as are at the edges of something.
+ * lines are written one by one (line_text.h) and compared: random entries, and such as are at the edges of something.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +13,11 @@
 
 #include <cmocka.h>
 
-#include "render/bits.h"
-#include "render/render.h"
+#include "line_text.h"
+#include "render/json.h"
 
 #define SPANS   400 /* each up to 512 entries, in each form */
 #define ENTRIES 512
-#define CELL    (5 * PW_OUT_NAME)
 #define ULL     unsigned long long
 
 static uint64_t seed = 88172645463325252;
@@ -134,255 +133,6 @@ static void span_init(struct pw_span *span, const struct pw_piece *p, uint64_t r
 	fill(p, depth, raw);
 }
 
-/* ---- the reference ---- */
-
-struct line {
-	const struct pw_render *r;
-	const struct pw_span *span;
-	uint64_t va, slot_pa, raw;
-	unsigned perm;
-	struct pw_entry e;
-};
-
-static void line_init(struct line *l, const struct pw_render *r, const struct pw_span *span, size_t i)
-{
-	*l = (struct line){ .r = r, .span = span, .raw = span->raw[i] };
-	l->va = span->va + ((uint64_t)i << span->shift);
-	l->slot_pa = span->slot_pa == PW_PA_NONE ? PW_PA_NONE : span->slot_pa + 8 * i;
-	span->piece->mmu.arch->decode(&span->piece->mmu, span->level, l->raw, &l->e);
-	l->perm = !l->e.hw || l->e.reserved ? 0 : l->e.perm & span->perm_above;
-	if (l->e.perm == PW_PERM_UNKNOWN)
-		l->perm = PW_PERM_UNKNOWN;
-}
-
-static unsigned index_of(const struct line *l)
-{
-	return l->va >> l->span->shift & 511;
-}
-
-static void pa_text(char *cell, uint64_t pa, bool hidden)
-{
-	if (pa == PW_PA_NONE)
-		strcpy(cell, hidden ? "hidden" : "-");
-	else
-		sprintf(cell, "0x%llx", (ULL)pa);
-}
-
-/* What the functions write that are used as they are. */
-static struct pw_out aside;
-
-static void take_aside(char *cell)
-{
-	memcpy(cell, aside.buf, aside.len);
-	cell[aside.len] = 0;
-	aside.len = 0;
-}
-
-static void name_text(char *cell, const struct pw_space *space, uint64_t va)
-{
-	const struct pw_area *area = pw_areas_find(&space->areas, va);
-
-	pw_out_name(&aside, area ? area->name : "-");
-	take_aside(cell);
-}
-
-static void size_text(char *cell, const struct pw_render *r, uint64_t size)
-{
-	static const char units[] = "BKMGTPE";
-	unsigned unit = 0;
-
-	for (; !r->bytes && size && size % 1024 == 0; size /= 1024)
-		unit++;
-	sprintf(cell, unit || !r->bytes ? "%llu%c" : "%llu", (ULL)size, units[unit]);
-}
-
-static void points_text(char *cell, const struct line *l)
-{
-	if (l->e.kind == PW_SOFT)
-		strcpy(cell, pw_is_swap(&l->e) ? "swap" : "soft");
-	else
-		pa_text(cell + sprintf(cell, "%s",
-				       l->e.kind == PW_TABLE  ? "table "
-				       : l->e.kind == PW_NONE ? ""
-							      : "page  "),
-			l->e.pa, l->e.kind == PW_LEAF);
-}
-
-static const char *perm_text(char *cell, const struct line *l)
-{
-	strcpy(cell, "-");
-	if (l->e.kind == PW_SOFT)
-		strcpy(cell, pw_is_swap(&l->e) ? "swap" : "soft");
-	else if (l->e.kind != PW_NONE)
-		pw_perm_text(l->perm, cell);
-	if (l->e.kind == PW_NONE || l->e.kind == PW_SOFT || l->perm == PW_PERM_UNKNOWN)
-		return NULL;
-	return (l->perm & (PW_W | PW_X)) == (PW_W | PW_X) ? PW_RED : NULL;
-}
-
-static void bits_text(char *cell, const struct line *l)
-{
-	if (l->r->view == PW_VIEW_PAGETABLES) {
-		pw_out_flags(&aside, &l->span->piece->mmu, &l->e);
-		take_aside(cell);
-		return;
-	}
-	if (l->e.kind == PW_PROTNONE)
-		cell += sprintf(cell, l->e.attrs ? "protnone " : "protnone");
-	pw_out_bits(&aside, &l->span->piece->mmu, &l->e);
-	take_aside(cell);
-}
-
-/* Returns the cell's colour. */
-static const char *entry_cell(char *cell, const struct line *l, const char *name)
-{
-	bool has_slot = l->slot_pa != PW_PA_NONE, tree = l->r->view == PW_VIEW_TREE;
-	int indent = 2 * l->span->depth;
-	char perm[5];
-
-	if (!strcmp(name, "va"))
-		sprintf(cell, "%0*llx", (int)l->r->va_digits, (ULL)l->va);
-	else if (!strcmp(name, "level") && tree)
-		sprintf(cell, "%*s%s %u", indent, "", pw_level_name(l->e.level), index_of(l));
-	else if (!strcmp(name, "level"))
-		strcpy(cell, pw_level_name(l->e.level));
-	else if (!strcmp(name, "index") && l->r->view == PW_VIEW_PAGETABLES)
-		sprintf(cell, "%*s%u", indent, "", index_of(l));
-	else if (!strcmp(name, "index"))
-		sprintf(cell, "%u", index_of(l));
-	else if (!strcmp(name, "slot"))
-		pa_text(cell, l->slot_pa, false);
-	else if (!strcmp(name, "table"))
-		pa_text(cell, has_slot ? l->slot_pa & ~UINT64_C(4095) : PW_PA_NONE, false);
-	else if (!strcmp(name, "raw"))
-		sprintf(cell, "0x%016llx", (ULL)l->raw);
-	else if (!strcmp(name, "pa"))
-		pa_text(cell, l->e.pa, l->e.kind == PW_LEAF);
-	else if (!strcmp(name, "points"))
-		points_text(cell, l);
-	else if (!strcmp(name, "kind"))
-		strcpy(cell, pw_kind_name(l->e.kind));
-	else if (!strcmp(name, "size"))
-		size_text(cell, l->r, l->e.size);
-	else if (!strcmp(name, "own"))
-		strcpy(cell, l->e.hw ? pw_perm_text(l->e.perm, perm) : "-");
-	else if (!strcmp(name, "bits") || !strcmp(name, "flags"))
-		bits_text(cell, l);
-	else if (!strcmp(name, "name"))
-		name_text(cell, l->r->head.space, l->va);
-	else if (!strcmp(name, "perm"))
-		return perm_text(cell, l);
-	else
-		fail_msg("what is column %s?", name);
-	return NULL;
-}
-
-/* Characters that are seen: no byte but the first of each. */
-static size_t width_of(const char *cell)
-{
-	size_t n = 0;
-
-	for (; *cell; cell++)
-		n += (*cell & 0xc0) != 0x80;
-	return n;
-}
-
-/* One more cell of a row: as wide as its column, less by what those before were too wide; two blanks between. */
-static char *put_cell(char *to, const struct pw_render *r, size_t i, const char *cell, const char *colour, size_t *over)
-{
-	const struct pw_columns *c = &r->columns;
-	bool right = c->col[i]->right;
-	size_t width = i + 1 < c->n || right ? c->width[i] : 0, shown = width_of(cell) + *over;
-	int pad = shown < width ? (int)(width - shown) : 0;
-
-	*over = shown < width ? 0 : shown - width;
-	if (!r->colour)
-		colour = NULL;
-	to += sprintf(to, "%s%*s%s%*s%s", colour ? colour : "", right ? pad : 0, "", cell, right ? 0 : pad, "",
-		      colour ? PW_PLAIN : "");
-	return i + 1 < c->n ? to + sprintf(to, "  ") : to;
-}
-
-static void end_row(char *row, char *to)
-{
-	while (to > row && to[-1] == ' ')
-		to--;
-	strcpy(to, "\n");
-}
-
-static void entry_line(char *row, const struct line *l)
-{
-	static char cell[CELL];
-	size_t over = 0;
-	char *to = row;
-
-	for (size_t i = 0; i < l->r->columns.n; i++) {
-		const char *colour = entry_cell(cell, l, l->r->columns.col[i]->name);
-
-		to = put_cell(to, l->r, i, cell, colour, &over);
-	}
-	end_row(row, to);
-}
-
-static char *json_pa(char *to, const char *key, uint64_t pa)
-{
-	return to +
-	       (pa == PW_PA_NONE ? sprintf(to, ",\"%s\":null", key) : sprintf(to, ",\"%s\":\"0x%llx\"", key, (ULL)pa));
-}
-
-static char *json_perm(char *to, const char *key, unsigned perm)
-{
-	char text[5];
-
-	if (perm == PW_PERM_UNKNOWN)
-		return to + sprintf(to, ",\"%s\":null", key);
-	return to + sprintf(to, ",\"%s\":\"%s\"", key, pw_perm_text(perm, text));
-}
-
-static char *json_bits(char *to, const struct line *l)
-{
-	const struct pw_mmu *mmu = &l->span->piece->mmu;
-	const char *memtype = pw_memtype_name(mmu, &l->e);
-	bool first = true;
-
-	to += sprintf(to, ",\"attrs\":[");
-	for (size_t i = 0; i < mmu->arch->nattrs; i++) {
-		if (!(l->e.attrs >> i & 1))
-			continue;
-		to += sprintf(to, "%s\"%s\"", first ? "" : ",", mmu->arch->attrs[i].name);
-		first = false;
-	}
-	to += sprintf(to, "]");
-	if (pw_has_key(mmu, &l->e))
-		to += sprintf(to, ",\"key\":%u", l->e.key);
-	if (memtype)
-		to += sprintf(to, ",\"memtype\":\"%s\"", memtype);
-	if (l->e.has_swap)
-		to += sprintf(to, ",\"swap\":{\"type\":%u,\"offset\":%llu}", l->e.swap_type, (ULL)l->e.swap_offset);
-	if (l->e.reserved)
-		to += sprintf(to, ",\"reserved\":\"0x%llx\"", (ULL)l->e.reserved);
-	return to;
-}
-
-static void entry_json(char *to, const struct line *l)
-{
-	bool has_slot = l->slot_pa != PW_PA_NONE;
-
-	to += sprintf(to, "{\"rec\":\"entry\",\"target\":\"%s\",\"va\":\"0x%llx\",\"level\":\"%s\"", l->r->head.name,
-		      (ULL)l->va, pw_level_name(l->e.level));
-	to = json_pa(to, "table", has_slot ? l->slot_pa & ~UINT64_C(4095) : PW_PA_NONE);
-	to = json_pa(to, "slot", l->slot_pa);
-	to += has_slot ? sprintf(to, ",\"index\":%u", index_of(l)) : sprintf(to, ",\"index\":null");
-	to += sprintf(to, ",\"raw\":\"0x%llx\",\"kind\":\"%s\",\"hw\":%s", (ULL)l->raw, pw_kind_name(l->e.kind),
-		      l->e.hw ? "true" : "false");
-	to = json_pa(to, "pa", l->e.pa);
-	to += sprintf(to, ",\"size\":%llu", (ULL)l->e.size);
-	to = json_bits(to, l);
-	to = json_perm(to, "perm", l->perm);
-	to = json_perm(to, "own", l->e.perm);
-	strcpy(to, "}\n");
-}
-
 /* ---- comparing ---- */
 
 static void render_init(struct pw_render *r, struct pw_out *out, const struct pw_render_ops *ops,
@@ -416,7 +166,7 @@ static void must_begin_with(const char *is, const char *line, const struct line 
 
 static void compare_span(struct pw_render *r, const struct pw_span *span)
 {
-	static char row[PW_MAX_COLUMNS * CELL];
+	static char row[LINE_TEXT];
 	struct line l;
 	size_t at = 0;
 
@@ -532,42 +282,15 @@ static void test_what_was_copied_is_forgotten_between_spaces(void **state)
 
 /* ---- translations ---- */
 
-static const char *brief_cell(char *cell, const struct pw_render *r, const struct pw_translation *t, const char *name)
-{
-	bool mapped = t->verdict == PW_MAPPED;
-
-	strcpy(cell, "-");
-	if (!strcmp(name, "va"))
-		sprintf(cell, "0x%llx", (ULL)t->va);
-	else if (!strcmp(name, "pa"))
-		pa_text(cell, t->pa, mapped);
-	else if (!strcmp(name, "size") && mapped)
-		size_text(cell, r, t->size);
-	else if (!strcmp(name, "perm") && mapped)
-		pw_perm_text(t->perm, cell);
-	else if (!strcmp(name, "verdict"))
-		strcpy(cell, pw_verdict_name(t->verdict));
-	else if (!strcmp(name, "name"))
-		name_text(cell, r->head.space, t->va);
-	return !strcmp(name, "perm") && mapped && t->perm != PW_PERM_UNKNOWN && (t->perm & 6) == 6 ? PW_RED : NULL;
-}
-
 static void compare_translation(struct pw_render *r, const struct pw_translation *t)
 {
-	static char row[PW_MAX_COLUMNS * CELL], cell[CELL];
+	static char row[LINE_TEXT];
 	const struct line l = { .va = t->va };
-	char *to = row;
-	size_t over = 0;
 
 	r->out->len = 0;
 	r->ops->translation(r, &(struct pw_rec_translation){ .t = t });
 	r->out->buf[r->out->len] = 0;
-	for (size_t i = 0; i < r->columns.n; i++) {
-		const char *colour = brief_cell(cell, r, t, r->columns.col[i]->name);
-
-		to = put_cell(to, r, i, cell, colour, &over);
-	}
-	end_row(row, to);
+	brief_line(row, r, t);
 	must_begin_with(r->out->buf, row, &l);
 	assert_int_equal(r->out->len, strlen(row));
 }
@@ -627,25 +350,6 @@ static void test_hexadecimal(void **state)
 	pw_out_free(&out);
 }
 
-/* One character after the other. */
-static void json_string(char *to, const char *s)
-{
-	*to++ = '"';
-	for (size_t n, left = strlen(s); left; s += n, left -= n) {
-		unsigned char c = *s;
-
-		n = pw_utf8_len(s, left);
-		if (c == '"' || c == '\\')
-			to += sprintf(to, "\\%c", c);
-		else if (n)
-			to += sprintf(to, "%.*s", (int)n, s);
-		else
-			to += sprintf(to, c < 0x80 ? "\\u00%02x" : "\\\\x%02x", c);
-		n += !n;
-	}
-	strcpy(to, "\"");
-}
-
 static void test_strings_of_json(void **state)
 {
 	static const char *const parts[] = { "\"",   "\\",   "\n",       "\x7f",         "\x1f",
@@ -670,6 +374,21 @@ static void test_strings_of_json(void **state)
 	pw_out_free(&out);
 }
 
+/* All of one table, the i-th. */
+static void alike(struct pw_span *span, uint64_t raw[ENTRIES], unsigned i)
+{
+	const struct pw_mode *mode = span->piece->mmu.mode;
+
+	span->depth = mode->depth - 1;
+	span->level = PW_PTE;
+	span->shift = 12;
+	span->va = 0x400000000000 + ((uint64_t)i << 21);
+	span->slot_pa = 0x123456000 + i * 4096;
+	span->n = ENTRIES;
+	for (size_t k = 0; k < ENTRIES; k++)
+		raw[k] = 0x12345067 + (k << 12);
+}
+
 /* Wherever in a line the buffer ends; most lines are copies. */
 static void test_a_file_gets_what_memory_gets(void **state)
 {
@@ -691,8 +410,8 @@ static void test_a_file_gets_what_memory_gets(void **state)
 	file.out = &to;
 	for (unsigned i = 0; i < 300; i++) {
 		span_init(&span, &space.piece[0], raw);
-		for (size_t k = 0; k < ENTRIES && i % 10; k++)
-			raw[k] = 0x8000000012345067 + (k << 12);
+		if (i % 10)
+			alike(&span, raw, i);
 		memory.ops->span(&memory, &span);
 		file.ops->span(&file, &span);
 	}
@@ -708,13 +427,6 @@ static void test_a_file_gets_what_memory_gets(void **state)
 	render_free(&memory);
 }
 
-static int free_aside(void **state)
-{
-	(void)state;
-	pw_out_free(&aside);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -728,5 +440,5 @@ int main(void)
 		cmocka_unit_test(test_a_file_gets_what_memory_gets),
 	};
 
-	return pw_out_init(&aside, -1) ? 1 : cmocka_run_group_tests(tests, NULL, free_aside);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
