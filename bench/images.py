@@ -116,7 +116,7 @@ class Bench:
     def by_processes(self):
         f = self.facts
         pid, given = self.dump("--frozen", of=str(f["pid"])), ("--root", f["kernel_root"])
-        bare = [os.path.join(report.BUILD, "bench", "bare"), self.raw, f["ranges"], f["root"], str(f["levels"])]
+        bare = [os.path.join(report.BUILD, "bench", "reader"), self.raw, f["ranges"], f["root"], str(f["levels"])]
         self.whole("cold-bare", bare)
         self.whole("cold-root", self.dump("--frozen"))
         self.whole("cold-smeared", self.dump())

@@ -3,18 +3,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "form.h"
 #include "render.h"
 
 #define GAP 2
 
-static void paint(struct pw_out *o, size_t start, const char *colour)
+/* Room for n bytes before what was written since `start`. */
+static void move(struct pw_render *r, size_t start, size_t n)
 {
-	size_t n = strlen(colour), len = o->len - start;
+	struct pw_out *o = r->out;
 
-	memmove(o->buf + start + n, o->buf + start, len);
-	memcpy(o->buf + start, colour, n);
+	memmove(o->buf + start + n, o->buf + start, o->len - start);
 	o->len += n;
-	pw_out_str(o, PW_PLAIN);
+	pw_form_moved(r, start, n);
+}
+
+static void paint(struct pw_render *r, size_t start, const char *colour)
+{
+	size_t n = strlen(colour);
+
+	move(r, start, n);
+	memcpy(r->out->buf + start, colour, n);
+	pw_out_str(r->out, PW_PLAIN);
 }
 
 /* The last column needs no blanks after it. */
@@ -27,21 +37,19 @@ static inline size_t width_of(const struct pw_columns *c, size_t i)
  * Aligns the cell that was written since `start` and looks `shown` wide. over: by how much the row is too long
  * already; returns by how much it is now.
  */
-static inline size_t align(struct pw_out *o, size_t start, size_t shown, size_t width, size_t over, bool right)
+static inline size_t align(struct pw_render *r, size_t start, size_t shown, size_t width, size_t over, bool right)
 {
-	size_t len = o->len - start, pad;
+	size_t pad;
 
 	if (shown + over >= width)
 		return shown + over - width;
 	pad = width - shown - over;
-	if (right)
-		memmove(o->buf + start + pad, o->buf + start, len);
-	if (!right || len == 0) {
-		pw_out_pad(o, pad);
-		return 0;
+	if (right) {
+		move(r, start, pad);
+		memset(r->out->buf + start, ' ', pad);
+	} else {
+		pw_out_pad(r->out, pad);
 	}
-	memset(o->buf + start, ' ', pad);
-	o->len += pad;
 	return 0;
 }
 
@@ -66,14 +74,14 @@ void pw_row_head(struct pw_render *r)
 		size_t start = o->len;
 
 		pw_out_str(o, c->col[i]->head);
-		align(o, start, o->len - start, width_of(c, i), 0, c->col[i]->right);
+		align(r, start, o->len - start, width_of(c, i), 0, c->col[i]->right);
 		if (i + 1 < c->n)
 			pw_out_pad(o, GAP);
 	}
 	end_row(o, row);
 	if (r->colour) {
 		o->len--;
-		paint(o, row, PW_BOLD);
+		paint(r, row, PW_BOLD);
 		pw_out_char(o, '\n');
 	}
 }
@@ -91,9 +99,9 @@ void pw_row(struct pw_render *r, const void *rec)
 
 		r->cell_colour = NULL;
 		c->col[i]->put(r, rec);
-		over = align(o, start, o->len - start - (o->unseen - unseen), width_of(c, i), over, c->col[i]->right);
+		over = align(r, start, o->len - start - (o->unseen - unseen), width_of(c, i), over, c->col[i]->right);
 		if (r->colour && r->cell_colour)
-			paint(o, start, r->cell_colour);
+			paint(r, start, r->cell_colour);
 		if (i + 1 < c->n)
 			pw_out_pad(o, GAP);
 	}
@@ -251,9 +259,9 @@ static void print_row(struct pw_render *r, const struct pw_table *t, const struc
 		if (wraps && &cell[i] == tail)
 			n = line_of(t->text.buf + tail->at, tail->len, PW_TEXT_WIDTH - indent);
 		pw_out_mem(o, t->text.buf + cell[i].at, n);
-		over = align(o, start, cell[i].width, width_of(c, i), over, c->col[i]->right);
+		over = align(r, start, cell[i].width, width_of(c, i), over, c->col[i]->right);
 		if (r->colour && cell[i].colour)
-			paint(o, start, cell[i].colour);
+			paint(r, start, cell[i].colour);
 		if (i + 1 < c->n)
 			pw_out_pad(o, GAP);
 	}

@@ -31,6 +31,7 @@ struct pw_columns {
 	const struct pw_column *col[PW_MAX_COLUMNS];
 	uint8_t width[PW_MAX_COLUMNS];
 	size_t n;
+	bool by_area; /* the area's name is one of them */
 };
 
 /* Streaming. */

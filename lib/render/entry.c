@@ -1,112 +1,160 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "entry.h"
-
-#define LABELS 64
-
-struct pw_label_cache {
-	struct pw_label label[LABELS];
-};
 
 /* What the entries of one span have in common. */
 struct span_of {
 	const struct pw_span *span;
+	const struct pw_mode_level *lv;
+	pw_entry_fn fn;
 	struct pw_leaf_format fmt;
-	unsigned pa_shift; /* from the format's unit to bytes */
+	unsigned pa_shift;  /* from the format's unit to bytes */
+	unsigned va_digits; /* at least; 0 where numbers are not padded */
+	uint64_t shape;     /* of the entries that are being looked at, without raw and pa */
 };
 
-static unsigned hash(uint64_t flags, enum pw_level level)
-{
-	return ((flags + level) * UINT64_C(0x9e3779b97f4a7c15)) >> 58;
-}
-
-static void fill(struct pw_render *r, struct pw_label *l, const struct pw_span *span, uint64_t flags, uint64_t raw,
-		 pw_label_fn fn)
-{
-	struct pw_out *o = r->out;
-	size_t start;
-
-	l->piece = span->piece;
-	l->flags = flags;
-	l->level = span->level;
-	l->perm_above = span->perm_above;
-	span->piece->mmu.arch->decode(&span->piece->mmu, span->level, raw, &l->entry);
-	if (l->entry.perm == PW_PERM_UNKNOWN)
-		l->perm = PW_PERM_UNKNOWN;
-	else
-		l->perm = l->entry.hw && !l->entry.reserved ? l->entry.perm & span->perm_above : 0;
-
-	pw_out_room(o, PW_OUT_ROW);
-	start = o->len;
-	fn(r, l);
-	l->len = o->len - start < PW_LABEL_TEXT ? o->len - start : PW_LABEL_TEXT;
-	memcpy(l->text, o->buf + start, l->len);
-	o->len = start;
-}
-
-static struct pw_label_cache *cache_of(struct pw_render *r)
-{
-	if (!r->labels)
-		r->labels = calloc(1, sizeof(*r->labels));
-	if (!r->labels)
-		r->out->error = ENOMEM;
-	return r->labels;
-}
-
-/* A plain leaf: its label is that of all leaves with the same flags, its frame is in the format's bits. */
-static void plain_leaf(struct pw_render *r, const struct span_of *s, struct pw_rec_entry *rec, pw_label_fn fn)
-{
-	uint64_t flags = rec->raw & ~s->fmt.pa_mask;
-	struct pw_label *l = &r->labels->label[hash(flags, s->span->level)];
-
-	if (l->flags != flags || l->level != s->span->level || l->piece != s->span->piece ||
-	    l->perm_above != s->span->perm_above || l->entry.kind != PW_LEAF)
-		fill(r, l, s->span, flags, rec->raw, fn);
-	rec->label = l;
-	rec->pa = (rec->raw & s->fmt.pa_mask) << s->pa_shift;
-}
-
-static void any_entry(struct pw_render *r, const struct pw_span *span, struct pw_rec_entry *rec, struct pw_label *l,
-		      pw_label_fn fn)
-{
-	fill(r, l, span, rec->raw, rec->raw, fn);
-	rec->label = l;
-	rec->pa = l->entry.pa;
-}
-
-void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_label_fn label, pw_entry_fn fn)
+static void span_init(struct pw_render *r, struct span_of *s, const struct pw_span *span, pw_entry_fn fn)
 {
 	const struct pw_mmu *mmu = &span->piece->mmu;
-	struct span_of s = { .span = span };
-	struct pw_rec_entry rec = { .piece = span->piece, .depth = span->depth };
-	struct pw_label own;
 
-	if (!cache_of(r))
+	*s = (struct span_of){ .span = span, .fn = fn, .va_digits = r->va_digits };
+	s->lv = &mmu->mode->lv[span->depth];
+	mmu->arch->leaf_format(mmu, span->level, &s->fmt);
+	if (s->fmt.leaf_mask)
+		s->pa_shift = span->shift - (unsigned)__builtin_ctzll(s->fmt.pa_step);
+}
+
+static inline uint64_t va_of(const struct span_of *s, size_t i)
+{
+	return s->span->va + ((uint64_t)i << s->span->shift);
+}
+
+static inline uint64_t slot_of(const struct span_of *s, size_t i)
+{
+	return s->span->slot_pa == PW_PA_NONE ? PW_PA_NONE : s->span->slot_pa + i * sizeof(uint64_t);
+}
+
+static inline uint64_t table_of(const struct pw_mode_level *lv, uint64_t slot_pa)
+{
+	return slot_pa & ~((UINT64_C(8) << lv->bits) - 1);
+}
+
+static void put_decoded(struct pw_render *r, struct pw_rec_entry *rec, enum pw_level level, uint64_t raw,
+			uint8_t perm_above, pw_entry_fn fn)
+{
+	const struct pw_mmu *mmu = &rec->piece->mmu;
+
+	mmu->arch->decode(mmu, level, raw, &rec->e);
+	if (rec->e.perm == PW_PERM_UNKNOWN)
+		rec->perm = PW_PERM_UNKNOWN;
+	else
+		rec->perm = rec->e.hw && !rec->e.reserved ? rec->e.perm & perm_above : 0;
+	fn(r, rec);
+}
+
+static void put_slowly(struct pw_render *r, const struct span_of *s, size_t i)
+{
+	struct pw_rec_entry rec = {
+		.piece = s->span->piece,
+		.va = va_of(s, i),
+		.slot_pa = slot_of(s, i),
+		.depth = s->span->depth,
+	};
+
+	put_decoded(r, &rec, s->span->level, s->span->raw[i], s->span->perm_above, s->fn);
+	if (rec.e.kind == PW_LEAF && rec.e.pa == PW_PA_NONE)
+		r->hidden = true;
+}
+
+static unsigned more_decimals(uint64_t n)
+{
+	return (n > 9) + (n > 99) + (n > 999) + (n > 9999);
+}
+
+/* Beside its flags: whose permissions it has, and how many digits its numbers. */
+static uint64_t shape_of(const struct span_of *s, size_t i)
+{
+	uint64_t va = va_of(s, i), slot_pa = slot_of(s, i);
+	unsigned va_digits = pw_hex_count(va);
+	uint64_t shape = s->span->level << 8 | s->span->perm_above;
+
+	shape = shape << 5 | (va_digits > s->va_digits ? va_digits : s->va_digits);
+	shape = shape << 5 | (slot_pa == PW_PA_NONE ? 0 : pw_hex_count(slot_pa));
+	shape = shape << 5 | pw_hex_count(table_of(s->lv, slot_pa));
+	return shape << 3 | more_decimals(pw_index(s->lv, va));
+}
+
+/*
+ * Sets the shape for entry i and returns where another one begins. Addresses and indices only rise within a table, so
+ * what has the same shape at both ends has it in between.
+ */
+static size_t stretch(struct span_of *s, size_t i)
+{
+	size_t left = (UINT64_C(1) << s->lv->bits) - pw_index(s->lv, va_of(s, i));
+	size_t last = (left < s->span->n - i ? i + left : s->span->n) - 1;
+
+	s->shape = shape_of(s, i);
+	while (shape_of(s, last) != s->shape)
+		last = i + (last - i) / 2;
+	return last + 1;
+}
+
+/* One whose text depends on its flags and its frame alone, which is in pa. */
+static inline bool is_plain_leaf(const struct span_of *s, uint64_t raw, uint64_t pa)
+{
+	uint64_t frame = raw & s->fmt.pa_mask;
+
+	return s->fmt.leaf_mask && (raw & s->fmt.leaf_mask) == s->fmt.leaf_value && pa >> s->pa_shift == frame;
+}
+
+static inline void put_plain_leaf(struct pw_render *r, const struct span_of *s, size_t i, uint64_t raw, uint64_t pa)
+{
+	uint64_t va = va_of(s, i), slot_pa = slot_of(s, i);
+	const uint64_t number[PW_ENTRY_NUMBERS] = {
+		[PW_N_VA] = va,
+		[PW_N_SLOT] = slot_pa,
+		[PW_N_TABLE] = table_of(s->lv, slot_pa),
+		[PW_N_INDEX] = pw_index(s->lv, va),
+		[PW_N_RAW] = raw,
+		[PW_N_PA] = pa,
+	};
+	const struct pw_form_key key = {
+		.piece = s->span->piece,
+		.area = r->columns.by_area ? pw_render_area(r, va) : NULL,
+		.bits = raw & ~s->fmt.pa_mask,
+		.shape = (s->shape << 5 | pw_hex_count(raw)) << 5 | pw_hex_count(pa),
+	};
+	struct pw_form *f = pw_form_find(r->forms, &key);
+
+	if (f->len) {
+		pw_form_put(r->out, f, number);
 		return;
-	mmu->arch->leaf_format(mmu, span->level, &s.fmt);
-	if (s.fmt.leaf_mask)
-		s.pa_shift = span->shift - (unsigned)__builtin_ctzll(s.fmt.pa_step);
-	for (size_t i = 0; i < span->n; i++) {
-		rec.raw = span->raw[i];
-		if (rec.raw == 0)
-			continue;
-		rec.va = span->va + ((uint64_t)i << span->shift);
-		rec.slot_pa = span->slot_pa == PW_PA_NONE ? PW_PA_NONE : span->slot_pa + i * sizeof(uint64_t);
-		if (s.fmt.leaf_mask && (rec.raw & s.fmt.leaf_mask) == s.fmt.leaf_value && rec.raw & s.fmt.pa_mask)
-			plain_leaf(r, &s, &rec, label);
-		else
-			any_entry(r, span, &rec, &own, label);
-		if (rec.label->entry.kind == PW_LEAF && rec.pa == PW_PA_NONE)
-			r->hidden = true;
-		fn(r, &rec);
-		if (!pw_render_alive(r))
-			return;
+	}
+	pw_form_begin(r, f, &key);
+	put_slowly(r, s, i);
+	pw_form_end(r);
+}
+
+void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entry_fn fn)
+{
+	size_t i = 0, end;
+	struct span_of s;
+
+	if (!pw_forms_of(r))
+		return;
+	span_init(r, &s, span, fn);
+	while (i < span->n && pw_render_alive(r)) {
+		for (end = stretch(&s, i); i < end; i++) {
+			uint64_t raw = span->raw[i], pa = (raw & s.fmt.pa_mask) << s.pa_shift;
+
+			if (is_plain_leaf(&s, raw, pa))
+				put_plain_leaf(r, &s, i, raw, pa);
+			else if (raw)
+				put_slowly(r, &s, i);
+		}
 	}
 }
 
-void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_label_fn label, pw_entry_fn fn)
+void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_entry_fn fn)
 {
 	const struct pw_step step = {
 		.piece = hole->piece,
@@ -119,26 +167,17 @@ void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_label_
 	};
 
 	if (hole->slot_pa != PW_PA_NONE && hole->raw)
-		pw_entry_alone(r, &step, label, fn);
+		pw_entry_alone(r, &step, fn);
 }
 
-void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_label_fn label, pw_entry_fn fn)
+void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_entry_fn fn)
 {
-	const struct pw_span span = {
-		.piece = step->piece,
-		.level = step->level,
-		.depth = step->depth,
-		.perm_above = step->perm_above,
-	};
 	struct pw_rec_entry rec = {
 		.piece = step->piece,
 		.va = step->va,
 		.slot_pa = step->slot_pa,
-		.raw = step->raw,
 		.depth = step->depth,
 	};
-	struct pw_label own;
 
-	any_entry(r, &span, &rec, &own, label);
-	fn(r, &rec);
+	put_decoded(r, &rec, step->level, step->raw, step->perm_above, fn);
 }

@@ -3,90 +3,46 @@
 
 #include "json.h"
 
-static void key_of(struct pw_json *j, const char *key)
+static bool is_plain(unsigned char c)
 {
-	struct pw_out *o = j->out;
-
-	if (j->comma)
-		pw_out_char(o, ',');
-	j->comma = true;
-	if (!key)
-		return;
-	pw_out_char(o, '"');
-	pw_out_str(o, key);
-	pw_out_mem(o, "\":", 2);
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* A byte that is not UTF-8 becomes the text \xNN, which JSON spells "\\xNN". */
-static void put_string(struct pw_out *o, const char *s)
+/* One character that is not plain; how many bytes it has. A byte that is not UTF-8 becomes the text \xNN, which JSON spells "\\xNN". */
+static size_t put_special(struct pw_out *o, const char *s, size_t left)
 {
-	static const char digits[] = "0123456789abcdef";
+	unsigned char c = *s;
+	size_t n = pw_utf8_len(s, left);
+
+	if (!n) {
+		pw_out_str(o, c < 0x80 ? "\\u00" : "\\\\x");
+		pw_out_hexn(o, c, 2);
+		return 1;
+	}
+	if (n == 1)
+		pw_out_char(o, '\\');
+	pw_out_mem(o, s, n);
+	return n;
+}
+
+void pw_json_string(struct pw_out *o, const char *s)
+{
 	size_t left = strnlen(s, PW_OUT_NAME);
 
 	pw_out_char(o, '"');
 	while (left) {
-		unsigned char c = *s;
-		size_t n = pw_utf8_len(s, left);
+		size_t n = 0;
 
-		if (n && c != '"' && c != '\\') {
+		while (n < left && is_plain(s[n]))
+			n++;
+		if (n)
 			pw_out_mem(o, s, n);
-		} else if (n) {
-			pw_out_char(o, '\\');
-			pw_out_char(o, c);
-		} else {
-			n = 1;
-			pw_out_str(o, c < 0x80 ? "\\u00" : "\\\\x");
-			pw_out_char(o, digits[c >> 4]);
-			pw_out_char(o, digits[c & 15]);
-		}
+		else
+			n = put_special(o, s, left);
 		s += n;
 		left -= n;
 	}
 	pw_out_char(o, '"');
-}
-
-void pw_json_open(struct pw_json *j, const char *rec)
-{
-	pw_out_room(j->out, PW_OUT_ROW);
-	pw_out_char(j->out, '{');
-	j->comma = false;
-	pw_json_str(j, "rec", rec);
-}
-
-void pw_json_close(struct pw_json *j)
-{
-	pw_out_mem(j->out, "}\n", 2);
-}
-
-void pw_json_begin(struct pw_json *j, const char *key, char bracket)
-{
-	key_of(j, key);
-	pw_out_char(j->out, bracket);
-	j->comma = false;
-}
-
-void pw_json_end(struct pw_json *j, char bracket)
-{
-	pw_out_char(j->out, bracket);
-	j->comma = true;
-}
-
-void pw_json_str(struct pw_json *j, const char *key, const char *value)
-{
-	if (!value) {
-		pw_json_null(j, key);
-		return;
-	}
-	key_of(j, key);
-	put_string(j->out, value);
-}
-
-void pw_json_hex(struct pw_json *j, const char *key, uint64_t value)
-{
-	key_of(j, key);
-	pw_out_mem(j->out, "\"0x", 3);
-	pw_out_hex(j->out, value);
-	pw_out_char(j->out, '"');
 }
 
 void pw_json_pa(struct pw_json *j, const char *key, uint64_t value)
@@ -99,26 +55,8 @@ void pw_json_pa(struct pw_json *j, const char *key, uint64_t value)
 
 void pw_json_end_of(struct pw_json *j, const char *key, uint64_t last)
 {
-	key_of(j, key);
+	pw_json_key(j, key);
 	pw_out_mem(j->out, "\"0x", 3);
 	pw_out_hex_end(j->out, last, 1);
 	pw_out_char(j->out, '"');
-}
-
-void pw_json_num(struct pw_json *j, const char *key, uint64_t value)
-{
-	key_of(j, key);
-	pw_out_dec(j->out, value);
-}
-
-void pw_json_bool(struct pw_json *j, const char *key, bool value)
-{
-	key_of(j, key);
-	pw_out_str(j->out, value ? "true" : "false");
-}
-
-void pw_json_null(struct pw_json *j, const char *key)
-{
-	key_of(j, key);
-	pw_out_mem(j->out, "null", 4);
 }

@@ -68,6 +68,7 @@ static void begin(struct pw_render *r)
 		pw_json_close(&j);
 	}
 	r->any = true;
+	pw_forms_forget(r);
 	r->area = NULL;
 	r->hidden = false;
 	if (!h->space)
@@ -139,66 +140,55 @@ static void run(struct pw_render *r, const struct pw_run *run)
 	pw_json_close(&j);
 }
 
-/* What follows "pa" in an entry record. */
-static void put_label(struct pw_render *r, const struct pw_label *l)
+/* As pw_json_hex() and pw_json_pa(). */
+static void form_hex(struct pw_render *r, struct pw_json *j, const char *key, enum pw_entry_number number, uint64_t v)
 {
-	struct pw_json j = { .out = r->out, .comma = true };
-
-	pw_json_num(&j, "size", l->entry.size);
-	pw_json_bits(&j, &l->piece->mmu, &l->entry);
-	perm(&j, "perm", l->perm);
-	perm(&j, "own", l->entry.perm);
+	pw_json_key(j, key);
+	pw_out_mem(j->out, "\"0x", 3);
+	pw_form_hex(r, number, v, 1);
+	pw_out_char(j->out, '"');
 }
 
-#define PUT(o, literal) pw_out_mem(o, literal, sizeof(literal) - 1)
-
-static void put_pa(struct pw_out *o, uint64_t pa)
+static void form_pa(struct pw_render *r, struct pw_json *j, const char *key, enum pw_entry_number number, uint64_t pa)
 {
-	if (pa == PW_PA_NONE) {
-		PUT(o, "null");
-		return;
-	}
-	PUT(o, "\"0x");
-	pw_out_hex(o, pa);
-	pw_out_char(o, '"');
-}
-
-/* By hand rather than through pw_json: this is the hot path. */
-static void put_entry(struct pw_render *r, const struct pw_rec_entry *e)
-{
-	struct pw_out *o = r->out;
-
-	pw_out_room(o, PW_OUT_ROW);
-	PUT(o, "{\"rec\":\"entry\",\"target\":\"");
-	pw_out_str(o, r->head.name);
-	PUT(o, "\",\"va\":\"0x");
-	pw_out_hex(o, e->va);
-	PUT(o, "\",\"level\":\"");
-	pw_out_str(o, pw_level_name(e->label->entry.level));
-	PUT(o, "\",\"table\":");
-	put_pa(o, e->slot_pa == PW_PA_NONE ? PW_PA_NONE : pw_entry_table(e));
-	PUT(o, ",\"slot\":");
-	put_pa(o, e->slot_pa);
-	PUT(o, ",\"index\":");
-	if (e->slot_pa == PW_PA_NONE)
-		PUT(o, "null");
+	if (pa == PW_PA_NONE)
+		pw_json_null(j, key);
 	else
-		pw_out_dec(o, pw_entry_index(e));
-	PUT(o, ",\"raw\":\"0x");
-	pw_out_hex(o, e->raw);
-	PUT(o, "\",\"kind\":\"");
-	pw_out_str(o, pw_kind_name(e->label->entry.kind));
-	PUT(o, "\",\"hw\":");
-	pw_out_str(o, e->label->entry.hw ? "true" : "false");
-	PUT(o, ",\"pa\":");
-	put_pa(o, e->pa);
-	pw_out_mem(o, e->label->text, e->label->len);
-	PUT(o, "}\n");
+		form_hex(r, j, key, number, pa);
+}
+
+static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
+{
+	const struct pw_entry *e = &rec->e;
+	bool has_slot = rec->slot_pa != PW_PA_NONE;
+	struct pw_json j;
+
+	open_rec(r, &j, "entry");
+	pw_json_str(&j, "target", r->head.name);
+	form_hex(r, &j, "va", PW_N_VA, rec->va);
+	pw_json_str(&j, "level", pw_level_name(e->level));
+	form_pa(r, &j, "table", PW_N_TABLE, has_slot ? pw_entry_table(rec) : PW_PA_NONE);
+	form_pa(r, &j, "slot", PW_N_SLOT, rec->slot_pa);
+	if (has_slot) {
+		pw_json_key(&j, "index");
+		pw_form_dec(r, PW_N_INDEX, pw_entry_index(rec));
+	} else {
+		pw_json_null(&j, "index");
+	}
+	form_hex(r, &j, "raw", PW_N_RAW, e->raw);
+	pw_json_str(&j, "kind", pw_kind_name(e->kind));
+	pw_json_bool(&j, "hw", e->hw);
+	form_pa(r, &j, "pa", PW_N_PA, e->pa);
+	pw_json_num(&j, "size", e->size);
+	pw_json_bits(&j, &rec->piece->mmu, e);
+	perm(&j, "perm", rec->perm);
+	perm(&j, "own", e->perm);
+	pw_json_close(&j);
 }
 
 static void step(struct pw_render *r, const struct pw_step *step)
 {
-	pw_entry_alone(r, step, put_label, put_entry);
+	pw_entry_alone(r, step, put_entry);
 }
 
 static void span(struct pw_render *r, const struct pw_span *span)
@@ -206,7 +196,7 @@ static void span(struct pw_render *r, const struct pw_span *span)
 	if (r->view == PW_VIEW_PAGEMAP)
 		pw_json_pagemap(r, span);
 	else
-		pw_entries_of_span(r, span, put_label, put_entry);
+		pw_entries_of_span(r, span, put_entry);
 }
 
 static void hole(struct pw_render *r, const struct pw_hole *hole)
@@ -214,7 +204,7 @@ static void hole(struct pw_render *r, const struct pw_hole *hole)
 	struct pw_json j;
 
 	if (r->view == PW_VIEW_TREE)
-		pw_entry_of_hole(r, hole, put_label, put_entry);
+		pw_entry_of_hole(r, hole, put_entry);
 	open_rec(r, &j, "hole");
 	pw_json_str(&j, "target", r->head.name);
 	pw_json_hex(&j, "va", hole->va);

@@ -7,12 +7,6 @@
 
 #include "out.h"
 
-#define H1(h) \
-#h "0" #h "1" #h "2" #h "3" #h "4" #h "5" #h "6" #h "7" #h "8" #h "9" #h "a" #h "b" #h "c" #h "d" #h "e" #h "f"
-
-static const char hex_pairs[] =
-	H1(0) H1(1) H1(2) H1(3) H1(4) H1(5) H1(6) H1(7) H1(8) H1(9) H1(a) H1(b) H1(c) H1(d) H1(e) H1(f);
-
 int pw_out_init(struct pw_out *o, int fd)
 {
 	*o = (struct pw_out){ .fd = fd, .cap = PW_OUT_BUF };
@@ -77,21 +71,14 @@ void pw_out_make_room(struct pw_out *o, size_t n)
 	o->len = 0;
 }
 
-static void hex_digits(char digits[16], uint64_t v)
-{
-	for (int i = 7; i >= 0; i--, v >>= 8)
-		memcpy(digits + 2 * i, hex_pairs + 2 * (v & 0xff), 2);
-}
-
+/* All 16 are written, those that are wanted first: what is too much is overwritten. */
 void pw_out_hexn(struct pw_out *o, uint64_t v, unsigned digits)
 {
-	unsigned need = (67 - (unsigned)__builtin_clzll(v | 1)) / 4;
-	char all[32] = "";
+	unsigned need = pw_hex_count(v);
 
 	if (need < digits)
 		need = digits;
-	hex_digits(all, v);
-	memcpy(o->buf + o->len, all + 16 - need, 16); /* a fixed size is faster; what is too much is overwritten */
+	pw_hex_digits(o->buf + o->len, v << (64 - 4 * need));
 	o->len += need;
 }
 
@@ -102,7 +89,7 @@ void pw_out_hex(struct pw_out *o, uint64_t v)
 
 void pw_out_hex16(struct pw_out *o, uint64_t v)
 {
-	hex_digits(o->buf + o->len, v);
+	pw_hex_digits(o->buf + o->len, v);
 	o->len += 16;
 }
 
@@ -194,7 +181,7 @@ void pw_out_name(struct pw_out *o, const char *s)
 		} else {
 			n = 1;
 			pw_out_mem(o, "\\x", 2);
-			pw_out_mem(o, hex_pairs + 2 * (unsigned char)*s, 2);
+			pw_out_hexn(o, (unsigned char)*s, 2);
 		}
 		s += n;
 		left -= n;

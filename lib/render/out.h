@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "digits.h"
+
 #define PW_OUT_BUF  (256u << 10)
 #define PW_OUT_ROW  (64u << 10) /* no row is longer; what names can take in one is bounded by PW_OUT_NAME */
 #define PW_OUT_NAME 4096u       /* bytes of a name that are shown; escaped they take up to four times that */

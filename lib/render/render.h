@@ -364,7 +364,7 @@ struct pw_render {
 	const char *cell_colour;
 	unsigned va_digits;
 	const struct pw_area *area; /* a hint: where the last address was */
-	struct pw_label_cache *labels;
+	struct pw_forms *forms;
 	bool any;           /* something was put before: the next block starts with an empty line */
 	bool hidden;        /* a frame was hidden */
 	uint64_t rules_met; /* bit n: a finding of rule n was put */

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "bits.h"
+#include "form.h"
 #include "text.h"
 
 #define VIEW(v, name) [v] = { pw_##name##_columns, &pw_##name##_ncolumns }
@@ -46,6 +47,7 @@ static void add_column(struct pw_columns *c, const struct pw_column *col)
 {
 	c->col[c->n] = col;
 	c->width[c->n++] = col->width;
+	c->by_area |= !strcmp(col->name, "name");
 }
 
 static const struct pw_column *find_column(enum pw_view view, const char *name, size_t len)
@@ -101,7 +103,7 @@ int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, 
 	const struct pw_column *col = pw_view_columns(view, &n);
 
 	r->view = view;
-	r->columns.n = 0;
+	r->columns = (struct pw_columns){ 0 };
 	if (list)
 		return named_columns(r, list, err);
 	for (size_t i = 0; i < n; i++)
@@ -113,9 +115,9 @@ int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, 
 void pw_render_free(struct pw_render *r)
 {
 	pw_table_free(r->table);
-	free(r->labels);
+	free(r->forms);
 	r->table = NULL;
-	r->labels = NULL;
+	r->forms = NULL;
 }
 
 struct pw_table *pw_text_table(struct pw_render *r)
@@ -178,6 +180,16 @@ void pw_text_pa(struct pw_render *r, uint64_t pa, bool hidden)
 	} else {
 		pw_text_dash(r);
 	}
+}
+
+void pw_text_form_pa(struct pw_render *r, unsigned number, uint64_t pa, bool hidden)
+{
+	if (pa == PW_PA_NONE) {
+		pw_text_pa(r, pa, hidden);
+		return;
+	}
+	pw_out_mem(r->out, "0x", 2);
+	pw_form_hex(r, number, pa, 1);
 }
 
 void pw_text_swap(struct pw_render *r, unsigned type)
@@ -420,6 +432,7 @@ static bool has_title(enum pw_view view)
 static void begin(struct pw_render *r)
 {
 	pw_out_room(r->out, PW_OUT_ROW);
+	pw_forms_forget(r);
 	r->area = NULL;
 	r->hidden = r->between = false;
 	r->va_digits = r->view == PW_VIEW_TRANSLATE

@@ -87,6 +87,8 @@ void pw_text_perm(struct pw_render *r, unsigned perm);
 void pw_text_own(struct pw_render *r, const struct pw_entry *e);
 /* "0x1a2f3c000", or "hidden" and remembers it, or "-" where there is none. */
 void pw_text_pa(struct pw_render *r, uint64_t pa, bool hidden);
+/* The same as a number of a form. */
+void pw_text_form_pa(struct pw_render *r, unsigned number, uint64_t pa, bool hidden);
 void pw_text_dash(struct pw_render *r);
 /* The reason for a hole, as a sentence. */
 void pw_text_reason(struct pw_render *r, const struct pw_hole *hole);

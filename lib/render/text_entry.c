@@ -4,26 +4,14 @@
 #include "entry.h"
 #include "text.h"
 
-/* A label's text is its BITS cell. */
-static void put_label(struct pw_render *r, const struct pw_label *l)
-{
-	if (r->view == PW_VIEW_PAGETABLES) {
-		pw_out_flags(r->out, &l->piece->mmu, &l->entry);
-		return;
-	}
-	if (l->entry.kind == PW_PROTNONE)
-		pw_out_str(r->out, l->entry.attrs ? "protnone " : "protnone");
-	pw_out_bits(r->out, &l->piece->mmu, &l->entry);
-}
-
 static const struct pw_entry *entry_of(const void *rec)
 {
-	return &((const struct pw_rec_entry *)rec)->label->entry;
+	return &((const struct pw_rec_entry *)rec)->e;
 }
 
 static void c_va(struct pw_render *r, const void *rec)
 {
-	pw_out_hexn(r->out, ((const struct pw_rec_entry *)rec)->va, r->va_digits);
+	pw_form_hex(r, PW_N_VA, ((const struct pw_rec_entry *)rec)->va, r->va_digits);
 }
 
 static void c_level(struct pw_render *r, const void *rec)
@@ -33,25 +21,25 @@ static void c_level(struct pw_render *r, const void *rec)
 
 static void c_index(struct pw_render *r, const void *rec)
 {
-	pw_out_dec(r->out, pw_entry_index(rec));
+	pw_form_dec(r, PW_N_INDEX, pw_entry_index(rec));
 }
 
 static void c_slot(struct pw_render *r, const void *rec)
 {
-	pw_text_pa(r, ((const struct pw_rec_entry *)rec)->slot_pa, false);
+	pw_text_form_pa(r, PW_N_SLOT, ((const struct pw_rec_entry *)rec)->slot_pa, false);
 }
 
 static void c_table(struct pw_render *r, const void *rec)
 {
 	const struct pw_rec_entry *e = rec;
 
-	pw_text_pa(r, e->slot_pa == PW_PA_NONE ? PW_PA_NONE : pw_entry_table(e), false);
+	pw_text_form_pa(r, PW_N_TABLE, e->slot_pa == PW_PA_NONE ? PW_PA_NONE : pw_entry_table(e), false);
 }
 
 static void c_raw(struct pw_render *r, const void *rec)
 {
 	pw_out_mem(r->out, "0x", 2);
-	pw_out_hex16(r->out, ((const struct pw_rec_entry *)rec)->raw);
+	pw_form_hex(r, PW_N_RAW, entry_of(rec)->raw, PW_DIGITS);
 }
 
 static void c_kind(struct pw_render *r, const void *rec)
@@ -61,7 +49,7 @@ static void c_kind(struct pw_render *r, const void *rec)
 
 static void c_pa(struct pw_render *r, const void *rec)
 {
-	pw_text_pa(r, ((const struct pw_rec_entry *)rec)->pa, entry_of(rec)->kind == PW_LEAF);
+	pw_text_form_pa(r, PW_N_PA, entry_of(rec)->pa, entry_of(rec)->kind == PW_LEAF);
 }
 
 static void c_size(struct pw_render *r, const void *rec)
@@ -74,14 +62,14 @@ static void c_size(struct pw_render *r, const void *rec)
 
 static void c_perm(struct pw_render *r, const void *rec)
 {
-	const struct pw_label *l = ((const struct pw_rec_entry *)rec)->label;
+	const struct pw_entry *e = entry_of(rec);
 
-	if (l->entry.kind == PW_SOFT)
-		pw_out_str(r->out, pw_is_swap(&l->entry) ? "swap" : "soft");
-	else if (l->entry.kind == PW_NONE)
+	if (e->kind == PW_SOFT)
+		pw_out_str(r->out, pw_is_swap(e) ? "swap" : "soft");
+	else if (e->kind == PW_NONE)
 		pw_text_dash(r);
 	else
-		pw_text_perm(r, l->perm);
+		pw_text_perm(r, ((const struct pw_rec_entry *)rec)->perm);
 }
 
 static void c_own(struct pw_render *r, const void *rec)
@@ -91,9 +79,16 @@ static void c_own(struct pw_render *r, const void *rec)
 
 static void c_bits(struct pw_render *r, const void *rec)
 {
-	const struct pw_label *l = ((const struct pw_rec_entry *)rec)->label;
+	const struct pw_mmu *mmu = &((const struct pw_rec_entry *)rec)->piece->mmu;
+	const struct pw_entry *e = entry_of(rec);
 
-	pw_out_mem(r->out, l->text, l->len);
+	if (r->view == PW_VIEW_PAGETABLES) {
+		pw_out_flags(r->out, mmu, e);
+		return;
+	}
+	if (e->kind == PW_PROTNONE)
+		pw_out_str(r->out, e->attrs ? "protnone " : "protnone");
+	pw_out_bits(r->out, mmu, e);
 }
 
 static void c_name(struct pw_render *r, const void *rec)
@@ -116,9 +111,9 @@ static void c_branch(struct pw_render *r, const void *rec)
 
 static void c_points(struct pw_render *r, const void *rec)
 {
-	const struct pw_rec_entry *e = rec;
+	const struct pw_entry *e = entry_of(rec);
 
-	switch (entry_of(rec)->kind) {
+	switch (e->kind) {
 	case PW_TABLE:
 		pw_out_str(r->out, "table ");
 		break;
@@ -127,12 +122,12 @@ static void c_points(struct pw_render *r, const void *rec)
 		pw_out_str(r->out, "page  ");
 		break;
 	case PW_SOFT:
-		pw_out_str(r->out, pw_is_swap(entry_of(rec)) ? "swap" : "soft");
+		pw_out_str(r->out, pw_is_swap(e) ? "swap" : "soft");
 		return;
 	case PW_NONE:
 		break;
 	}
-	pw_text_pa(r, e->pa, entry_of(rec)->kind == PW_LEAF);
+	pw_text_form_pa(r, PW_N_PA, e->pa, e->kind == PW_LEAF);
 }
 
 static void c_place(struct pw_render *r, const void *rec)
@@ -188,7 +183,7 @@ static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
 
 void pw_text_step(struct pw_render *r, const struct pw_step *step)
 {
-	pw_entry_alone(r, step, put_label, put_entry);
+	pw_entry_alone(r, step, put_entry);
 }
 
 void pw_text_span(struct pw_render *r, const struct pw_span *span)
@@ -196,13 +191,13 @@ void pw_text_span(struct pw_render *r, const struct pw_span *span)
 	if (r->view == PW_VIEW_PAGEMAP)
 		pw_text_pagemap(r, span);
 	else
-		pw_entries_of_span(r, span, put_label, put_entry);
+		pw_entries_of_span(r, span, put_entry);
 }
 
 /* A line of its own form; where an entry leads there, that entry comes first. */
 void pw_text_hole(struct pw_render *r, const struct pw_hole *hole)
 {
-	pw_entry_of_hole(r, hole, put_label, put_entry);
+	pw_entry_of_hole(r, hole, put_entry);
 	pw_out_room(r->out, PW_OUT_ROW);
 	if (r->colour && hole->reason != PW_HOLE_ALIAS)
 		pw_out_str(r->out, PW_YELLOW);

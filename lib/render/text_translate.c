@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bits.h"
+#include "form.h"
 #include "text.h"
 
 struct path_row {
@@ -437,17 +438,19 @@ static void block(struct pw_render *r, const struct pw_rec_translation *rec)
 
 /* ---- one line an address ---- */
 
+enum brief_number { N_VA, N_PA, BRIEF_NUMBERS };
+
 static void b_va(struct pw_render *r, const void *rec)
 {
 	pw_out_str(r->out, "0x");
-	pw_out_hex(r->out, ((const struct pw_translation *)rec)->va);
+	pw_form_hex(r, N_VA, ((const struct pw_translation *)rec)->va, 1);
 }
 
 static void b_pa(struct pw_render *r, const void *rec)
 {
 	const struct pw_translation *t = rec;
 
-	pw_text_pa(r, t->pa, t->verdict == PW_MAPPED);
+	pw_text_form_pa(r, N_PA, t->pa, t->verdict == PW_MAPPED);
 }
 
 static void b_size(struct pw_render *r, const void *rec)
@@ -494,12 +497,36 @@ PW_COLUMNS(brief, { "va", "VA", "the address", 18, .put = b_va },
 	   { "verdict", "VERDICT", "mapped, or why not", 13, .put = b_verdict },
 	   { "name", "NAME", "the VMA's or region's name", 10, .put = b_name });
 
+/* There can be millions of them, and most are alike. */
+static void brief(struct pw_render *r, const struct pw_translation *t)
+{
+	const uint64_t number[BRIEF_NUMBERS] = { [N_VA] = t->va, [N_PA] = t->pa };
+	unsigned pa_digits = t->pa == PW_PA_NONE ? 0 : pw_hex_count(t->pa);
+	const struct pw_form_key key = {
+		.area = r->columns.by_area ? pw_render_area(r, t->va) : NULL,
+		.bits = t->size,
+		.shape = ((t->verdict << 8 | t->perm) << 5 | pw_hex_count(t->va)) << 5 | pa_digits,
+	};
+	struct pw_form *f;
+
+	if (!pw_forms_of(r))
+		return;
+	f = pw_form_find(r->forms, &key);
+	if (f->len) {
+		pw_form_put(r->out, f, number);
+		return;
+	}
+	pw_form_begin(r, f, &key);
+	pw_row(r, t);
+	pw_form_end(r);
+}
+
 void pw_text_translation(struct pw_render *r, const struct pw_rec_translation *rec)
 {
 	const struct pw_translation *t = rec->t;
 
 	if (r->view == PW_VIEW_BRIEF) {
-		pw_row(r, t);
+		brief(r, t);
 		return;
 	}
 	if (r->view == PW_VIEW_ADDRESS) {
