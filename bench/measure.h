@@ -20,7 +20,7 @@ uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_run
 /* The same, but only counted: its pages, and where runs is not NULL its runs. */
 uint64_t count_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode, uint64_t *runs);
 
-/* A whole process with its output thrown away; its peak memory in KiB. */
-long run_process(const char *const argv[]);
+/* A whole process with its output thrown away. */
+void run_process(const char *const argv[]);
 
 #endif

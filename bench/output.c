@@ -4,7 +4,7 @@
  *
  *   output PAGEWALK FILE RANGES ROOT LEVELS user|both
  *
- * A line a measurement: WAY COUNT NANOSECONDS; of rss-WAY, KiB of a whole process. All is thrown away (/dev/null). The bare walker, of user
+ * A line a measurement: WAY COUNT NANOSECONDS. All is thrown away (/dev/null). The bare walker, of user
  * halves only, is first made to write what pagewalk writes, byte for byte.
  */
 #include "measure.h"
@@ -175,15 +175,13 @@ static void process(const struct bench *b, const char *way, const char *form, co
 	const char *argv[] = { b->pagewalk, "dump",    b->root, "-s", b->source, "--ranges", b->ranges,
 			       "--paging",  b->levels, form,    more, half,      NULL };
 	uint64_t at = now();
-	long rss;
 
 	if (!more)
 		argv[10] = half, argv[11] = NULL;
 	if (!form)
 		argv[9] = half, argv[10] = NULL;
-	rss = run_process(argv);
+	run_process(argv);
 	measured(way, b->leaves, at);
-	printf("rss-%s %llu %ld\n", way, (unsigned long long)b->leaves, rss);
 }
 
 /* -------- the bare walker -------- */

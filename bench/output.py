@@ -42,7 +42,7 @@ class Space:
 
     def __init__(self, raw, ranges, root, levels, half):
         self.command = [os.path.join(report.BUILD, "bench", "output"), PAGEWALK, raw, ranges, root, str(levels), half]
-        self.times, self.rss = {}, {}
+        self.times = {}
         self.leaves = self.runs = 0
 
     def add(self, way, ns):
@@ -52,11 +52,8 @@ class Space:
         found = report.lines_of(self.command)
         (self.leaves, self.runs), = found.pop("runs")
         for way, measured in found.items():
-            for _, value in measured:
-                if way.startswith("rss-"):
-                    self.rss[way[4:]] = max(value, self.rss.get(way[4:], 0))
-                else:
-                    self.add(way, value)
+            for _, ns in measured:
+                self.add(way, ns)
 
     def table(self, base):
         brief = self.times.pop("brief")
@@ -64,7 +61,7 @@ class Space:
         self.times["brief"] = brief
 
     def figures(self):
-        return {"leaves": self.leaves, "runs": self.runs, "ns": self.times, "rss_kib": self.rss}
+        return {"leaves": self.leaves, "runs": self.runs, "ns": self.times}
 
 
 class Monitor:
@@ -153,8 +150,7 @@ def main():
     space.table("bare")
     m = report.medians(space.times)
     print(f"\nlines take {m['text'] / m['bare']:.2f} x the bare walker's time, JSON {m['json'] / m['text']:.2f} x that of lines; "
-          f"a line of translate --brief is\nwritten in {m['brief'] / 1e6:.0f} ns; peak memory of a whole process "
-          f"{max(space.rss.values()) / 1024:.1f} MiB")
+          f"a line of translate --brief is\nwritten in {m['brief'] / 1e6:.0f} ns")
     if other:
         print(f"\nthe guest, both halves of one space: {other.leaves} leaves\n")
         other.table("text")
