@@ -233,7 +233,8 @@ int pw_foreign_areas(struct pw_foreign_os *os, uint64_t mm, struct pw_areas *out
 	if (fclose(w->to) && !rc)
 		rc = -ENOMEM;
 	if (rc != -ENOMEM) {
-		int parsed = pw_maps_parse(text, len, out, NULL);
+		bool moving = os->mem.space.source->consistency == PW_VALIDATED;
+		int parsed = pw_maps_parse(text, len, moving, out, NULL);
 
 		rc = parsed ? parsed : rc;
 	}

@@ -20,6 +20,7 @@
 struct parser {
 	struct pw_areas areas;
 	size_t room;
+	bool moving;
 	char *free_string; /* in areas.strings */
 };
 
@@ -55,13 +56,31 @@ static const char *display_name(const char *path)
 	return slash[1] ? slash + 1 : path;
 }
 
-static int add_area(struct parser *p, const struct pw_area *area)
+/* The part of an area that comes after those that are there; false: none. */
+static bool rest_of(const struct pw_areas *a, struct pw_area *area)
+{
+	uint64_t next = a->v[a->n - 1].last + 1;
+
+	if (!next || area->last < next)
+		return false;
+	area->offset += area->path ? next - area->lo : 0;
+	area->lo = next;
+	return true;
+}
+
+static int add_area(struct parser *p, struct pw_area *area)
 {
 	const struct pw_areas *a = &p->areas;
 	struct pw_area *v;
 
-	if (area->lo > area->last || (a->n && a->v[a->n - 1].last >= area->lo))
+	if (area->lo > area->last)
 		return -EINVAL;
+	if (a->n && a->v[a->n - 1].last >= area->lo) {
+		if (!p->moving)
+			return -EINVAL;
+		if (!rest_of(a, area))
+			return 0;
+	}
 	if (a->n == p->room) {
 		size_t want = p->room ? p->room * 2 : 64;
 
@@ -96,9 +115,9 @@ static int parse_line(struct parser *p, const char *line, size_t len)
 	return add_area(p, &area);
 }
 
-int pw_maps_parse(const char *text, size_t len, struct pw_areas *areas, struct pw_error *err)
+int pw_maps_parse(const char *text, size_t len, bool moving, struct pw_areas *areas, struct pw_error *err)
 {
-	struct parser p = { 0 };
+	struct parser p = { .moving = moving };
 	int rc = 0;
 
 	/* No path is longer than its line, whose newline makes room for its end. */

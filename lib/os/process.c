@@ -153,7 +153,7 @@ int pw_proc_areas(const struct pw_proc *p, struct pw_areas *areas, struct pw_err
 		return gone(p->pid, err);
 	if (rc)
 		return pw_error_set(err, rc, "/proc/%d/maps: %s", (int)p->pid, strerror(-rc));
-	rc = pw_maps_parse(text, len, areas, err);
+	rc = pw_maps_parse(text, len, true, areas, err);
 	free(text);
 	return rc;
 }

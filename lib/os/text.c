@@ -63,7 +63,7 @@ static int text_process_space(struct pw_target *t, pid_t pid, struct pw_space *s
 	maps = maps_of(text, pid, &len);
 	if (!maps)
 		return pw_error_set(err, -ENOMEM, "out of memory");
-	rc = pw_maps_parse(maps, len, &space->areas, err);
+	rc = pw_maps_parse(maps, len, false, &space->areas, err);
 	free(maps);
 	if (rc)
 		return rc;

@@ -85,7 +85,7 @@ static void iomem_without_ram_is_refused(void **state)
 
 static int parse_maps(const char *text, struct pw_areas *areas)
 {
-	return pw_maps_parse(text, strlen(text), areas, NULL);
+	return pw_maps_parse(text, strlen(text), false, areas, NULL);
 }
 
 static void maps_with_any_bytes_in_names(void **state)
@@ -133,8 +133,34 @@ static void maps_that_are_not_maps(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(parse_maps(bad[i], &a), -EINVAL);
 	assert_int_equal(a.n, 42);
-	assert_int_equal(pw_maps_parse("1000-2000 r-xp 0 0:0 0\0/x\n", 25, &a, NULL), 0);
+	assert_int_equal(pw_maps_parse("1000-2000 r-xp 0 0:0 0\0/x\n", 25, false, &a, NULL), 0);
 	pw_areas_free(&a);
+}
+
+static void maps_that_changed_meanwhile(void **state)
+{
+	static const char text[] = "1000-3000 r-xp 0 0:1 7 /x\n"
+				   "2000-4000 rw-p 1000 0:1 7 /x\n" /* grown by what was listed before */
+				   "3000-4000 rw-p 0 0:0 0\n"       /* what it was */
+				   "1000-2000 r--p 0 0:0 0\n"
+				   "3000-6000 rw-p 0 0:0 0\n"
+				   "ffffffffffff0000-ffffffffffffffff r--p 0 0:0 0\n";
+	struct pw_areas a = { .n = 42 };
+
+	(void)state;
+	assert_int_equal(pw_maps_parse(text, strlen(text), false, &a, NULL), -EINVAL);
+	assert_int_equal(pw_maps_parse(text, strlen(text), true, &a, NULL), 0);
+	assert_int_equal(a.n, 4);
+	assert_int_equal(a.v[0].last, 0x2fff);
+	assert_int_equal(a.v[1].lo, 0x3000);
+	assert_int_equal(a.v[1].last, 0x3fff);
+	assert_int_equal(a.v[1].offset, 0x2000);
+	assert_string_equal(a.v[1].perms, "rw-p");
+	assert_int_equal(a.v[2].lo, 0x4000);
+	assert_int_equal(a.v[2].last, 0x5fff);
+	assert_int_equal(a.v[2].offset, 0);
+	pw_areas_free(&a);
+	assert_int_equal(pw_maps_parse("2000-1000 r-xp 0 0:0 0\n", 23, true, &a, NULL), -EINVAL);
 }
 
 /* -------- /proc/kcore -------- */
@@ -430,6 +456,7 @@ int main(void)
 		cmocka_unit_test(iomem_without_ram_is_refused),
 		cmocka_unit_test(maps_with_any_bytes_in_names),
 		cmocka_unit_test(maps_that_are_not_maps),
+		cmocka_unit_test(maps_that_changed_meanwhile),
 		cmocka_unit_test(kcore_gives_page_offset_and_file_offsets),
 		cmocka_unit_test(kcore_that_is_not_kcore),
 		cmocka_unit_test(btf_types_are_numbered_from_1),
