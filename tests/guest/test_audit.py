@@ -184,7 +184,7 @@ def test_every_state_of_a_process_is_sound(g, source):
     assert pages and got == pages, (pages ^ got, exact)
 
 
-@guest_test(kernels=("5.10-4", "7.2-5"), each=SOURCES, smp=2, mem=512, timeout=900)
+@guest_test(kernels=("5.10-4", "7.2-5"), each=("bpf",), smp=2, mem=512, timeout=900)
 def test_beside_churn_nothing_is_made_up(g, source):
     for _ in range(2):
         g.spawn(["churn"], stdin=None)

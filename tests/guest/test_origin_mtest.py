@@ -579,7 +579,7 @@ done
 """
 
 
-@guest_test(kernels=("5.10-4", "6.1-5", "7.2-5"), smp=2, mem=512, timeout=600, **ORIGINS)
+@guest_test(kernels=("5.10-4", "7.2-5"), smp=2, mem=512, timeout=600, **ORIGINS)
 def test_beside_churn(g):
     """Tables and VMAs change, processes come and go, several ask at once: no splat, and what stands still is found."""
     load_origins(g, writable=True)
