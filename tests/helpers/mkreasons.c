@@ -42,7 +42,8 @@
 #define RW    (PROT_READ | PROT_WRITE)
 #define ANON  (MAP_PRIVATE | MAP_ANONYMOUS)
 #define MOVED 64 /* pages, at most */
-#define HUGE  8
+#define HUGE  16
+#define MOVES 16 /* of the same pages */
 
 #define KPF_HWPOISON 19
 
@@ -312,8 +313,13 @@ static void *moved[HUGE];
 static void *mover(void *unused)
 {
 	stay_on((int)sysconf(_SC_NPROCESSORS_ONLN) - 1);
-	for (int to = 1;; to = !to)
-		move(moved, HUGE, to);
+	for (;;) {
+		for (int i = 0; i < MOVES; i++)
+			move(moved, HUGE, !(i & 1));
+		/* One for which no huge page was free has become small ones. */
+		madvise(moved[0], HUGE * M2, MADV_DONTNEED);
+		touch(moved[0], HUGE * M2);
+	}
 	return unused;
 }
 
