@@ -211,21 +211,21 @@ void pw_table_set_free(struct pw_table_set *set)
 
 /* -------- rules -------- */
 
-static int tables(struct pw_look *l, const struct pw_run *run, uint64_t pa_last)
+/* What of a run is in the set is found, a frame each; noted: whose it is, or NULL. */
+static int in_set(struct pw_look *l, const struct pw_table_set *set, enum pw_rule rule, const struct pw_run *run,
+		  uint64_t pa_last, struct pw_table_set *noted)
 {
 	uint64_t from = run->pa, at;
 	pid_t owner;
+	int rc = 0;
 
-	while (from <= pa_last && pw_table_set_find(l->tables, from, pa_last, &at, &owner)) {
-		int rc = pw_audit_found(l, PW_RULE_TABLE_MAP, run, at - run->pa, 4096);
-
-		if (!rc)
-			rc = pw_table_set_note(l->hits, at, owner);
-		if (rc)
-			return rc;
+	while (!rc && from <= pa_last && pw_table_set_find(set, from, pa_last, &at, &owner)) {
+		rc = pw_audit_found(l, rule, run, at - run->pa, 4096);
+		if (!rc && noted)
+			rc = pw_table_set_note(noted, at, owner);
 		from = at + 4096;
 	}
-	return 0;
+	return rc;
 }
 
 /* Where from [pa, last] on, beginning with pa, the answer to "is it RAM" is the same: its last address. */
@@ -272,20 +272,6 @@ static int fixed_part(struct pw_look *l, const struct pw_run *run, const struct 
 	return pw_audit_found(l, own ? PW_RULE_TEXT_WRITE : PW_RULE_TEXT_ALIAS, run, lo - run->pa, last - lo + 1);
 }
 
-/* Code of modules and the like: what maps it writable is an alias, as it is not executed there. */
-static int code(struct pw_look *l, const struct pw_run *run, uint64_t pa_last)
-{
-	uint64_t from = run->pa, at;
-	pid_t owner;
-	int rc = 0;
-
-	while (!rc && from <= pa_last && pw_table_set_find(&l->a->code, from, pa_last, &at, &owner)) {
-		rc = pw_audit_found(l, PW_RULE_TEXT_ALIAS, run, at - run->pa, 4096);
-		from = at + 4096;
-	}
-	return rc;
-}
-
 int pw_audit_frames(struct pw_look *l, const struct pw_pages *p, bool skip_tables)
 {
 	const struct pw_run *run = p->run;
@@ -298,7 +284,8 @@ int pw_audit_frames(struct pw_look *l, const struct pw_pages *p, bool skip_table
 		rc = not_ram(l, l->part == PW_AUDIT_USER ? PW_RULE_NOT_RAM : PW_RULE_KERNEL_NOT_RAM, run, pa_last);
 	for (size_t i = 0; i < 2 && !rc && run->perm & PW_W; i++)
 		rc = fixed_part(l, run, &l->a->fixed[i], pa_last);
+	/* Code of modules and the like: what maps it writable is an alias, as it is not executed there. */
 	if (!rc && (run->perm & (PW_W | PW_X)) == PW_W)
-		rc = code(l, run, pa_last);
-	return rc || skip_tables ? rc : tables(l, run, pa_last);
+		rc = in_set(l, &l->a->code, PW_RULE_TEXT_ALIAS, run, pa_last, NULL);
+	return rc || skip_tables ? rc : in_set(l, l->tables, PW_RULE_TABLE_MAP, run, pa_last, l->hits);
 }
