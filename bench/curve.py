@@ -8,7 +8,6 @@ much a TiB reserved. Times are the least of the runs: what others on the machine
 from machine to machine.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -130,10 +129,8 @@ def print_points(points):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=7)
+    parser = report.parser(__doc__)
     parser.add_argument("--source", default="bpf")
-    parser.add_argument("--json", help="write the figures there")
     args = parser.parse_args()
     most = available_mib() * 2 // 3 // 1024
     points = growing(args.source, args.runs, most) + reserved(args.source, args.runs)

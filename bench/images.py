@@ -7,7 +7,6 @@ and without; docs/performance.md says what each line is. All are measured in tur
 their ratios. Nothing is asserted: times differ from machine to machine.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -154,10 +153,7 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--json", help="write the figures there")
-    args = parser.parse_args()
+    args = report.parser(__doc__).parse_args()
     b = Bench()
     print(f"bench: {args.runs} rounds", file=sys.stderr)
     for _ in range(args.runs):

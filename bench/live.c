@@ -12,22 +12,10 @@
 #include <unistd.h>
 
 #include "measure.h"
+#include "source/scan_ioctl.h"
 
 #define PFN_MASK ((UINT64_C(1) << 55) - 1)
 #define REGIONS  1024
-
-/* Of <linux/fs.h> since v6.7; headers of older distributions lack it. */
-struct scan_region {
-	uint64_t start, end, categories;
-};
-
-struct scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define SCAN_IOCTL   _IOWR('f', 16, struct scan_arg)
-#define SCAN_PRESENT (1 << 3)
 
 struct bench {
 	const char *source;

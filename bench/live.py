@@ -7,7 +7,6 @@ process, and what is printed are medians and their ratios. Nothing is asserted: 
 With --peers also page-types of the kernel's tools/mm, which page_types.py builds.
 """
 
-import argparse
 import os
 import sys
 
@@ -129,12 +128,10 @@ def print_figures(f, tenth, pages):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--mib", type=int, help="memory of the process that is looked at (8192, or what fits)")
-    parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--source", default="bpf")
     parser.add_argument("--peers", action="store_true", help="page-types as well")
-    parser.add_argument("--json", help="write the figures there")
     args = parser.parse_args()
     page_types = None
     if args.peers:

@@ -7,7 +7,6 @@ the same bytes (bare.h), and of a guest that stands still, beside QEMU's `info t
 what is printed are medians and their ratios. Nothing is asserted: times differ from machine to machine.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -134,10 +133,8 @@ def of_image():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=7)
+    parser = report.parser(__doc__)
     parser.add_argument("--no-guest", action="store_true", help="without the guest and info tlb")
-    parser.add_argument("--json", help="write the figures there")
     args = parser.parse_args()
     space, other = of_image(), None
     if args.no_guest:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measurements as a table of medians, and as JSON. Nothing is asserted: times differ from machine to machine."""
 
+import argparse
 import json
 import os
 import statistics
@@ -8,6 +9,14 @@ import subprocess
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TREE, "build")
+
+
+def parser(doc, runs=7):
+    """What every benchmark takes: so many rounds, and where the figures go."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--runs", type=int, default=runs)
+    p.add_argument("--json", help="write the figures there")
+    return p
 
 
 def lines_of(command, **how):

@@ -7,7 +7,6 @@ them a loop that adds up all slots. All are measured in turn in each round, what
 asserted: times differ from machine to machine.
 """
 
-import argparse
 import os
 
 import report
@@ -34,10 +33,7 @@ def print_shape(times, leaves, shape):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=21)
-    parser.add_argument("--json", help="write the figures there")
-    args = parser.parse_args()
+    args = report.parser(__doc__, runs=21).parse_args()
     found = report.lines_of([os.path.join(report.BUILD, "bench", "simd"), str(args.runs)])
     times = {way: [ns for _, ns in t] for way, t in found.items()}
     leaves = {shape: found[f"{shape}-sum"][0][0] for shape in SHAPES}

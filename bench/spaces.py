@@ -7,7 +7,6 @@ maps frames (rmap), beside what else can be asked of every process. Whole proces
 in the same run. Nothing is asserted. The peer is page-types of the kernel's tools/mm, which page_types.py builds.
 """
 
-import argparse
 import glob
 import json
 import os
@@ -147,10 +146,8 @@ def measure(runs, source, program):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=7)
+    parser = report.parser(__doc__)
     parser.add_argument("--source", default="bpf")
-    parser.add_argument("--json", help="write the figures there")
     args = parser.parse_args()
     program, found = page_types.get(), []
     for n in CROWDS:

@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * Since Linux commit 52526ca7fdb9 ("fs/proc/task_mmu: implement IOCTL to get and optionally clear info
- * about PTEs") (in v6.7). The interface is repeated here: headers of older distributions lack it.
- */
 #include "source/pagescan.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
 
-struct scan_region {
-	uint64_t start, end, categories;
-};
+#include "source/scan_ioctl.h"
 
-struct scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define SCAN_IOCTL   _IOWR('f', 16, struct scan_arg)
-#define SCAN_PRESENT (1 << 3)
-#define SCAN_SWAPPED (1 << 4)
-#define SCAN_WANTED  (SCAN_PRESENT | SCAN_SWAPPED)
+#define SCAN_WANTED (SCAN_PRESENT | SCAN_SWAPPED)
 
 #define PAGE UINT64_C(4096)
 
