@@ -29,29 +29,18 @@ struct walk {
 
 bool bare_open(struct bare_image *im, int fd, size_t bytes, const char *ranges)
 {
-	unsigned long long lo, last;
-	int n;
-
-	im->nranges = 0;
-	for (const char *p = ranges; sscanf(p, "%llx-%llx%n", &lo, &last, &n) == 2; p += n + (p[n] == ',')) {
-		if (im->nranges == BARE_RANGES)
-			return false;
-		im->lo[im->nranges] = lo;
-		im->last[im->nranges++] = last;
-	}
+	if (!ranges_parse(&im->ranges, ranges))
+		return false;
 	im->map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
 	return im->map != MAP_FAILED;
 }
 
 const uint64_t *bare_table(const struct bare_image *im, uint64_t pa)
 {
-	uint64_t at = 0;
+	int64_t at = ranges_place(&im->ranges, pa);
 
-	for (size_t i = 0; i < im->nranges; i++) {
-		if (pa >= im->lo[i] && pa <= im->last[i])
-			return (const uint64_t *)(im->map + at + (pa - im->lo[i]));
-		at += im->last[i] - im->lo[i] + 1;
-	}
+	if (at >= 0)
+		return (const uint64_t *)(im->map + at);
 	die("ranges", "a table is in none of them");
 }
 

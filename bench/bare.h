@@ -10,12 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BARE_RANGES 8
+#include "ranges.h"
 
 struct bare_image {
 	const char *map;
-	uint64_t lo[BARE_RANGES], last[BARE_RANGES]; /* of RAM, one after the other in the file */
-	size_t nranges;
+	struct ranges ranges;
 	uint64_t root;
 	unsigned levels;
 };

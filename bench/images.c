@@ -9,6 +9,7 @@
  * it (a disk's or a hypervisor's cache) may still have it.
  */
 #include "measure.h"
+#include "ranges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 
 struct image {
 	const char *path, *ranges, *levels;
+	struct ranges in_file;
 	int fd;
 	size_t bytes;
 	struct pw_select sel;
@@ -39,15 +41,10 @@ struct image {
 
 static off_t offset_of(const struct image *im, uint64_t pa)
 {
-	unsigned long long lo, last;
-	uint64_t at = 0;
-	int n;
+	int64_t at = ranges_place(&im->in_file, pa);
 
-	for (const char *p = im->ranges; sscanf(p, "%llx-%llx%n", &lo, &last, &n) == 2; p += n + (p[n] == ',')) {
-		if (pa >= lo && pa <= last)
-			return at + (pa - lo);
-		at += last - lo + 1;
-	}
+	if (at >= 0)
+		return at;
 	die("ranges", "a table is in none of them");
 }
 
@@ -255,6 +252,8 @@ int main(int argc, char **argv)
 	im.ranges = argv[2];
 	im.levels = argv[4];
 	im.sel = (struct pw_select){ .kind = PW_SELECT_ROOT, .root = strtoull(argv[3], NULL, 16) };
+	if (!ranges_parse(&im.in_file, im.ranges))
+		die("ranges", "there are too many");
 	open_image(&im);
 	write_addresses(&im, argv[5]);
 	printf("tables %llu %zu\n", (unsigned long long)im.pages, im.ntables);

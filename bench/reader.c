@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ranges.h"
+
 #define SLOTS      512
 #define USER_SLOTS 256
 #define MOST       (1 << 20) /* tables of a level */
@@ -19,43 +21,15 @@
 #define LARGE      0x80
 #define ADDRESS    UINT64_C(0x000ffffffffff000)
 
-static struct {
-	uint64_t lo, last;
-	off_t at;
-} range[64];
-static size_t nranges;
-
-static void parse_ranges(const char *p)
-{
-	unsigned long long lo, last;
-	off_t at = 0;
-	int n;
-
-	for (; nranges < 64 && sscanf(p, "%llx-%llx%n", &lo, &last, &n) == 2; p += n + (p[n] == ',')) {
-		range[nranges].lo = lo;
-		range[nranges].last = last;
-		range[nranges++].at = at;
-		at += (off_t)(last - lo) + 1;
-	}
-}
-
-static off_t offset_of(uint64_t pa)
-{
-	for (size_t i = 0; i < nranges; i++)
-		if (range[i].lo <= pa && pa <= range[i].last)
-			return range[i].at + (off_t)(pa - range[i].lo);
-	return -1;
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t *here = malloc(MOST * sizeof(*here)), *below = malloc(MOST * sizeof(*below)), word[SLOTS];
 	size_t n = 1, next, tables = 0, leaves = 0;
+	struct ranges ranges;
 	int fd = argc == 5 ? open(argv[1], O_RDONLY) : -1;
 
-	if (fd < 0 || !here || !below)
+	if (fd < 0 || !here || !below || !ranges_parse(&ranges, argv[2]))
 		return 2;
-	parse_ranges(argv[2]);
 	here[0] = strtoull(argv[3], NULL, 16);
 	for (int level = atoi(argv[4]); level > 0; level--) {
 		uint64_t *read_now = here;
@@ -64,7 +38,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < n; i++) {
 			unsigned slots = tables ? SLOTS : USER_SLOTS;
 
-			if (pread(fd, word, sizeof(word), offset_of(here[i])) != sizeof(word))
+			if (pread(fd, word, sizeof(word), ranges_place(&ranges, here[i])) != sizeof(word))
 				return 3;
 			tables++;
 			for (unsigned k = 0; k < slots; k++) {
