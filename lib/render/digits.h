@@ -9,17 +9,26 @@
 
 #define PW_DIGITS 16 /* of 64 bits */
 
-/* Writes PW_DIGITS bytes, lower case, the most significant digit first. */
-static inline void pw_hex_digits(char *to, uint64_t v)
+typedef int8_t pw_digits __attribute__((vector_size(PW_DIGITS)));
+
+/* The most significant digit first: 0 to 9, and from 'a' - '0' on for those above, so that adding '0' makes characters. */
+static inline pw_digits pw_hex_values(uint64_t v)
 {
 	typedef uint64_t words __attribute__((vector_size(PW_DIGITS)));
-	typedef int8_t bytes __attribute__((vector_size(PW_DIGITS)));
 	const words w = { htobe64(v) }; /* in memory the first digit is in the first byte */
-	const bytes high = (bytes)(w >> 4) & 15, low = (bytes)w & 15;
-	bytes digit = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+	const pw_digits high = (pw_digits)(w >> 4) & 15, low = (pw_digits)w & 15;
+	const pw_digits digit =
+		__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 
-	digit += '0' + ((digit > 9) & ('a' - '9' - 1));
-	memcpy(to, &digit, PW_DIGITS);
+	return digit + ((digit > 9) & ('a' - '9' - 1));
+}
+
+/* Writes PW_DIGITS bytes, lower case. */
+static inline void pw_hex_digits(char *to, uint64_t v)
+{
+	const pw_digits text = pw_hex_values(v) + '0';
+
+	memcpy(to, &text, PW_DIGITS);
 }
 
 /* How many digits it has; 0 has one. */

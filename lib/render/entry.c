@@ -10,6 +10,10 @@ struct span_of {
 	unsigned pa_shift;  /* from the format's unit to bytes */
 	unsigned va_digits; /* at least; 0 where numbers are not padded */
 	uint64_t shape;     /* of the entries that are being looked at, without raw and pa */
+
+	/* The form of all plain leaves of that shape with these flags and a pa in this range; n 0: of none. */
+	const struct pw_form *form;
+	uint64_t bits, pa, n;
 };
 
 static void span_init(struct pw_render *r, struct span_of *s, const struct pw_span *span, pw_entry_fn fn)
@@ -93,6 +97,7 @@ static size_t stretch(struct span_of *s, size_t i)
 	size_t last = (left < s->span->n - i ? i + left : s->span->n) - 1;
 
 	s->shape = shape_of(s, i);
+	s->n = 0;
 	while (shape_of(s, last) != s->shape)
 		last = i + (last - i) / 2;
 	return last + 1;
@@ -106,7 +111,24 @@ static inline bool is_plain_leaf(const struct span_of *s, uint64_t raw, uint64_t
 	return s->fmt.leaf_mask && (raw & s->fmt.leaf_mask) == s->fmt.leaf_value && pa >> s->pa_shift == frame;
 }
 
-static inline void put_plain_leaf(struct pw_render *r, const struct span_of *s, size_t i, uint64_t raw, uint64_t pa)
+/* Those of the form's shape differ in nothing but numbers; how many digits raw has follows from its flags and pa. */
+static void use_form(struct span_of *s, const struct pw_form *f, uint64_t bits, uint64_t pa)
+{
+	unsigned shift = 4 * (pw_hex_count(pa) - 1);
+
+	s->form = f;
+	s->bits = bits;
+	s->pa = shift ? UINT64_C(1) << shift : 0;
+	s->n = (UINT64_C(15) << shift) + !shift;
+}
+
+static inline bool is_of_form(const struct span_of *s, uint64_t bits, uint64_t pa)
+{
+	return bits == s->bits && pa - s->pa < s->n;
+}
+
+static inline void put_by_form(struct pw_render *r, const struct span_of *s, const struct pw_form *f, size_t i,
+			       uint64_t pa)
 {
 	uint64_t va = va_of(s, i), slot_pa = slot_of(s, i);
 	const uint64_t number[PW_ENTRY_NUMBERS] = {
@@ -114,24 +136,33 @@ static inline void put_plain_leaf(struct pw_render *r, const struct span_of *s, 
 		[PW_N_SLOT] = slot_pa,
 		[PW_N_TABLE] = table_of(s->lv, slot_pa),
 		[PW_N_INDEX] = pw_index(s->lv, va),
-		[PW_N_RAW] = raw,
+		[PW_N_RAW] = s->span->raw[i],
 		[PW_N_PA] = pa,
 	};
+
+	pw_form_put(r->out, f, number);
+}
+
+static void put_plain_leaf(struct pw_render *r, struct span_of *s, size_t i, uint64_t bits, uint64_t pa)
+{
 	const struct pw_form_key key = {
 		.piece = s->span->piece,
-		.area = r->columns.by_area ? pw_render_area(r, va) : NULL,
-		.bits = raw & ~s->fmt.pa_mask,
-		.shape = (s->shape << 5 | pw_hex_count(raw)) << 5 | pw_hex_count(pa),
+		.area = r->columns.by_area ? pw_render_area(r, va_of(s, i)) : NULL,
+		.bits = bits,
+		.shape = s->shape << 5 | pw_hex_count(pa),
 	};
 	struct pw_form *f = pw_form_find(r->forms, &key);
 
 	if (f->len) {
-		pw_form_put(r->out, f, number);
-		return;
+		put_by_form(r, s, f, i, pa);
+	} else {
+		pw_form_begin(r, f, &key);
+		put_slowly(r, s, i);
+		pw_form_end(r);
 	}
-	pw_form_begin(r, f, &key);
-	put_slowly(r, s, i);
-	pw_form_end(r);
+	s->n = 0;
+	if (f->len && !r->columns.by_area)
+		use_form(s, f, bits, pa);
 }
 
 void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entry_fn fn)
@@ -145,11 +176,16 @@ void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entr
 	while (i < span->n && pw_render_alive(r)) {
 		for (end = stretch(&s, i); i < end; i++) {
 			uint64_t raw = span->raw[i], pa = (raw & s.fmt.pa_mask) << s.pa_shift;
+			uint64_t bits = raw & ~s.fmt.pa_mask;
 
-			if (is_plain_leaf(&s, raw, pa))
-				put_plain_leaf(r, &s, i, raw, pa);
-			else if (raw)
+			if (!raw)
+				continue;
+			if (!is_plain_leaf(&s, raw, pa))
 				put_slowly(r, &s, i);
+			else if (is_of_form(&s, bits, pa))
+				put_by_form(r, &s, s.form, i, pa);
+			else
+				put_plain_leaf(r, &s, i, bits, pa);
 		}
 	}
 }

@@ -42,9 +42,19 @@ void pw_form_begin(struct pw_render *r, struct pw_form *f, const struct pw_form_
 	pw_out_room(r->out, PW_OUT_ROW);
 	f->key = *key;
 	f->len = 0;
-	f->n = 0;
+	f->hexes = f->decimals = 0;
 	r->forms->making = f;
 	r->forms->row = r->out->len;
+}
+
+/* Digits are added to what is there. */
+static void look_behind(struct pw_form *f, struct pw_blank *b)
+{
+	char rest[PW_DIGITS];
+
+	memcpy(rest, f->text + b->at, PW_DIGITS);
+	memset(rest, '0', b->digits);
+	memcpy(&b->rest, rest, PW_DIGITS);
 }
 
 void pw_form_end(struct pw_render *r)
@@ -53,46 +63,60 @@ void pw_form_end(struct pw_render *r)
 	size_t len = r->out->len - r->forms->row;
 
 	r->forms->making = NULL;
-	if (len > PW_FORM_TEXT || f->n > PW_FORM_BLANKS)
+	if (len > PW_FORM_TEXT || f->hexes > PW_FORM_BLANKS || f->decimals > PW_FORM_BLANKS)
 		return;
 	memcpy(f->text, r->out->buf + r->forms->row, len);
 	f->len = len;
+	for (unsigned i = 0; i < f->hexes; i++)
+		look_behind(f, &f->hex[i]);
 }
 
-static void note(struct pw_render *r, unsigned number, size_t at, bool decimal)
+static void note(struct pw_render *r, struct pw_blank *blanks, unsigned *n, unsigned number, size_t at)
 {
-	struct pw_form *f = making(r);
+	unsigned digits = r->out->len - at;
 
-	if (f && f->n++ < PW_FORM_BLANKS)
-		f->blank[f->n - 1] = (struct pw_blank){
+	if ((*n)++ < PW_FORM_BLANKS)
+		blanks[*n - 1] = (struct pw_blank){
 			.at = at - r->forms->row,
 			.number = number,
-			.digits = r->out->len - at,
-			.decimal = decimal,
+			.digits = digits,
+			.shift = 64 - 4 * digits,
 		};
 }
 
 void pw_form_hex(struct pw_render *r, unsigned number, uint64_t v, unsigned digits)
 {
+	struct pw_form *f = making(r);
 	size_t at = r->out->len;
 
 	pw_out_hexn(r->out, v, digits);
-	note(r, number, at, false);
+	if (f)
+		note(r, f->hex, &f->hexes, number, at);
 }
 
 void pw_form_dec(struct pw_render *r, unsigned number, uint64_t v)
 {
+	struct pw_form *f = making(r);
 	size_t at = r->out->len;
 
 	pw_out_dec(r->out, v);
-	note(r, number, at, true);
+	if (f)
+		note(r, f->decimal, &f->decimals, number, at);
+}
+
+static void move(struct pw_blank *blanks, unsigned n, size_t start, size_t by)
+{
+	for (unsigned i = 0; i < n && i < PW_FORM_BLANKS; i++)
+		if (blanks[i].at >= start)
+			blanks[i].at += by;
 }
 
 void pw_form_moved(struct pw_render *r, size_t start, size_t n)
 {
 	struct pw_form *f = making(r);
 
-	for (unsigned i = 0; f && i < f->n && i < PW_FORM_BLANKS; i++)
-		if (f->blank[i].at + r->forms->row >= start)
-			f->blank[i].at += n;
+	if (!f)
+		return;
+	move(f->hex, f->hexes, start - r->forms->row, n);
+	move(f->decimal, f->decimals, start - r->forms->row, n);
 }

@@ -16,6 +16,7 @@
 #include "render.h"
 
 #define PW_FORM_TEXT   1024 /* longer rows are written the usual way each time */
+#define PW_FORM_STEP   64   /* bytes that are copied at once */
 #define PW_FORM_BLANKS 6
 #define PW_NFORMS      64
 
@@ -29,15 +30,16 @@ struct pw_blank {
 	uint32_t at; /* in the row */
 	uint8_t number;
 	uint8_t digits;
-	bool decimal;
+	uint8_t shift;  /* of a hexadecimal one: brings its first digit to the top */
+	pw_digits rest; /* the text from here on, PW_DIGITS bytes of it, with '0' for each digit */
 };
 
 struct pw_form {
 	struct pw_form_key key;
 	size_t len; /* of the row; 0: there is none yet */
-	unsigned n;
-	struct pw_blank blank[PW_FORM_BLANKS];
-	char text[PW_FORM_TEXT + PW_DIGITS];
+	unsigned hexes, decimals;
+	struct pw_blank hex[PW_FORM_BLANKS], decimal[PW_FORM_BLANKS]; /* each in the order of the row */
+	char text[PW_FORM_TEXT + PW_FORM_STEP];
 };
 
 struct pw_forms {
@@ -81,40 +83,35 @@ static inline struct pw_form *pw_form_find(struct pw_forms *forms, const struct 
 	return forms->last;
 }
 
-/* Fixed sizes need no call; what is too much is overwritten by what follows. */
-static inline void pw_form_copy(char *restrict to, const char *restrict from, size_t n)
+static inline void pw_form_fill_hex(char *row, const struct pw_blank *b, uint64_t v)
 {
-	memcpy(to, from, PW_DIGITS);
-	for (size_t i = PW_DIGITS; i < n; i += PW_DIGITS)
-		memcpy(to + i, from + i, PW_DIGITS);
+	const pw_digits text = pw_hex_values(v << b->shift) + b->rest;
+
+	memcpy(row + b->at, &text, PW_DIGITS);
 }
 
-static inline void pw_form_fill(char *to, const struct pw_blank *b, uint64_t v)
+static inline void pw_form_fill_decimal(char *row, const struct pw_blank *b, uint64_t v)
 {
-	if (!b->decimal) {
-		pw_hex_digits(to, v << (64 - 4 * b->digits));
-		return;
-	}
 	for (unsigned i = b->digits; i-- > 0; v /= 10)
-		to[i] = '0' + v % 10;
+		row[b->at + i] = '0' + v % 10;
 }
 
-/* A row by form f. */
+/* A row by form f. Fixed sizes need no call; what is too much is overwritten by what follows. */
 static inline void pw_form_put(struct pw_out *o, const struct pw_form *restrict f, const uint64_t *restrict value)
 {
-	const struct pw_blank *const end = f->blank + f->n;
-	size_t at = 0;
+	const struct pw_blank *const hex_end = f->hex + f->hexes, *const decimal_end = f->decimal + f->decimals;
+	const size_t len = f->len;
 	char *restrict row;
 
-	pw_out_room(o, sizeof(f->text) + PW_DIGITS);
+	pw_out_room(o, sizeof(f->text));
 	row = o->buf + o->len;
-	for (const struct pw_blank *b = f->blank; b < end; b++) {
-		pw_form_copy(row + at, f->text + at, b->at - at);
-		pw_form_fill(row + b->at, b, value[b->number]);
-		at = b->at + b->digits;
-	}
-	pw_form_copy(row + at, f->text + at, f->len - at);
-	o->len += f->len;
+	o->len += len;
+	for (size_t i = 0; i < len; i += PW_FORM_STEP)
+		memcpy(row + i, f->text + i, PW_FORM_STEP);
+	for (const struct pw_blank *b = f->hex; b < hex_end; b++)
+		pw_form_fill_hex(row, b, value[b->number]);
+	for (const struct pw_blank *b = f->decimal; b < decimal_end; b++)
+		pw_form_fill_decimal(row, b, value[b->number]);
 }
 
 #endif
