@@ -33,8 +33,9 @@
 #include "os/btf_types.h"
 #include "source/system.h"
 
-#define BTF_PATH  "/sys/kernel/btf/vmlinux"
-#define BTF_BYTES (256 << 20) /* more is not believed */
+#define BTF_PATH   "/sys/kernel/btf/vmlinux"
+#define BTF_BYTES  (256 << 20) /* more is not believed */
+#define MAX_ARRAYS 2048        /* 288 in 7.1 */
 
 enum want_struct {
 	S_TASK,
@@ -63,6 +64,8 @@ struct findings {
 	uint32_t id[S_COUNT]; /* 0: not found */
 	bool sign[5];
 	struct pw_soft_signs soft;
+	uint32_t array[MAX_ARRAYS]; /* ids of those that may be the array of swap areas */
+	uint32_t narrays;
 };
 
 static void look_at_struct(struct findings *f, uint32_t id, const char *name)
@@ -114,41 +117,70 @@ static void look_at_enum(struct findings *f, const struct pw_btf *btf, const str
 		look(f, pw_btf_name(btf, e[i].name_off));
 }
 
-/* struct swap_info_struct *swap_info[MAX_SWAPFILES]: the variable itself is not in BTF, its type is. */
-static void look_at_array(struct findings *f, const struct pw_btf *btf, const struct btf_type *t)
+static void look_at_array(struct findings *f, uint32_t id, const struct btf_type *t)
 {
 	const struct btf_array *a = (const struct btf_array *)(t + 1);
-	const struct btf_type *of;
 
-	if (a->nelems < PW_LEAST_SWAP_AREAS || a->nelems > PW_SWAP_TYPES || a->nelems == f->soft.areas)
+	if (a->nelems < PW_LEAST_SWAP_AREAS || a->nelems > PW_SWAP_TYPES)
 		return;
-	of = pw_btf_type(btf, a->type);
-	if (of && BTF_INFO_KIND(of->info) == BTF_KIND_PTR)
-		of = pw_btf_type(btf, of->type);
-	else
-		return;
-	if (of && BTF_INFO_KIND(of->info) == BTF_KIND_STRUCT &&
-	    !strcmp(pw_btf_name(btf, of->name_off), "swap_info_struct"))
-		f->soft.areas = f->soft.areas ? UINT32_MAX : a->nelems;
+	if (f->narrays < MAX_ARRAYS)
+		f->array[f->narrays] = id;
+	f->narrays++;
 }
 
-static void look_at_all(const struct pw_btf *btf, struct findings *f)
-{
-	for (uint32_t id = 1; id < btf->n; id++) {
-		const struct btf_type *t = pw_btf_type(btf, id);
-		uint32_t kind = BTF_INFO_KIND(t->info);
+#define WANTED                                                                                        \
+	(1u << BTF_KIND_STRUCT | 1u << BTF_KIND_FUNC | 1u << BTF_KIND_TYPEDEF | 1u << BTF_KIND_ENUM | \
+	 1u << BTF_KIND_ARRAY)
 
-		if (kind == BTF_KIND_STRUCT)
-			look_at_struct(f, id, pw_btf_name(btf, t->name_off));
-		else if (kind == BTF_KIND_FUNC)
-			look_at_func(f, pw_btf_name(btf, t->name_off));
-		else if (kind == BTF_KIND_TYPEDEF && !strcmp(pw_btf_name(btf, t->name_off), "pfn_t"))
+static void look_at(void *ctx, const struct pw_btf *btf, uint32_t id, const struct btf_type *t)
+{
+	struct findings *f = ctx;
+
+	switch (BTF_INFO_KIND(t->info)) {
+	case BTF_KIND_STRUCT:
+		look_at_struct(f, id, pw_btf_name(btf, t->name_off));
+		break;
+	case BTF_KIND_FUNC:
+		look_at_func(f, pw_btf_name(btf, t->name_off));
+		break;
+	case BTF_KIND_TYPEDEF:
+		if (!strcmp(pw_btf_name(btf, t->name_off), "pfn_t"))
 			f->sign[SIGN_PFN_T] = true;
-		else if (kind == BTF_KIND_ENUM)
-			look_at_enum(f, btf, t);
-		else if (kind == BTF_KIND_ARRAY)
-			look_at_array(f, btf, t);
+		break;
+	case BTF_KIND_ENUM:
+		look_at_enum(f, btf, t);
+		break;
+	case BTF_KIND_ARRAY:
+		look_at_array(f, id, t);
+		break;
 	}
+}
+
+static bool is_of_swap_areas(const struct pw_btf *btf, const struct btf_array *a)
+{
+	const struct btf_type *of = pw_btf_type(btf, a->type);
+
+	if (!of || BTF_INFO_KIND(of->info) != BTF_KIND_PTR)
+		return false;
+	of = pw_btf_type(btf, of->type);
+	return of && BTF_INFO_KIND(of->info) == BTF_KIND_STRUCT &&
+	       !strcmp(pw_btf_name(btf, of->name_off), "swap_info_struct");
+}
+
+/* struct swap_info_struct *swap_info[MAX_SWAPFILES]: the variable itself is not in BTF, its type is. */
+static uint32_t number_of_areas(const struct pw_btf *btf, const struct findings *f)
+{
+	uint32_t areas = 0;
+
+	if (f->narrays > MAX_ARRAYS)
+		return UINT32_MAX;
+	for (uint32_t i = 0; i < f->narrays; i++) {
+		const struct btf_array *a = (const struct btf_array *)(pw_btf_type(btf, f->array[i]) + 1);
+
+		if (a->nelems != areas && is_of_swap_areas(btf, a))
+			areas = areas ? UINT32_MAX : a->nelems;
+	}
+	return areas;
 }
 
 static int find_members(const struct pw_btf *btf, const struct findings *f, struct pw_offsets *off,
@@ -265,21 +297,31 @@ static int load(struct btf_file *f)
 	return rc;
 }
 
-int pw_btf_facts_of(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err)
+static int facts_of(const struct pw_btf *btf, struct findings *f, struct pw_btf_facts *out, struct pw_error *err)
 {
-	struct pw_btf_facts facts = { 0 };
-	struct findings f = { 0 };
-	const struct btf_type *upid;
+	const struct btf_type *upid = pw_btf_type(btf, f->id[S_UPID]);
+	struct pw_btf_facts facts = { .upid_size = upid ? upid->size : 16 };
 	int rc;
 
-	look_at_all(btf, &f);
-	upid = pw_btf_type(btf, f.id[S_UPID]);
-	facts.upid_size = upid ? upid->size : 16;
-	read_dialect(&f, &facts);
-	pw_soft_types_of(&f.soft, &facts.soft);
-	rc = find_members(btf, &f, &facts.off, err);
+	f->soft.areas = number_of_areas(btf, f);
+	read_dialect(f, &facts);
+	pw_soft_types_of(&f->soft, &facts.soft);
+	rc = find_members(btf, f, &facts.off, err);
 	if (!rc)
 		*out = facts;
+	return rc;
+}
+
+int pw_btf_facts_of(struct pw_btf *btf, const char *data, size_t len, struct pw_btf_facts *out, struct pw_error *err)
+{
+	struct findings f = { 0 };
+	int rc = pw_btf_open(btf, data, len, WANTED, look_at, &f);
+
+	if (rc)
+		return pw_error_set(err, rc, "the kernel's BTF: %s", rc == -EINVAL ? "it is not BTF" : strerror(-rc));
+	rc = facts_of(btf, &f, out, err);
+	if (rc)
+		pw_btf_close(btf);
 	return rc;
 }
 
@@ -295,13 +337,9 @@ int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err)
 				    "'-s pagemap' still works");
 	if (rc)
 		return pw_error_set(err, rc, BTF_PATH ": %s", strerror(-rc));
-	rc = pw_btf_open(&btf, file.data, file.len);
-	if (rc) {
-		rc = pw_error_set(err, rc, BTF_PATH ": %s", strerror(-rc));
-	} else {
-		rc = pw_btf_facts_of(&btf, out, err);
+	rc = pw_btf_facts_of(&btf, file.data, file.len, out, err);
+	if (!rc)
 		pw_btf_close(&btf);
-	}
 	unload(&file);
 	return rc;
 }

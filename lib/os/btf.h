@@ -39,8 +39,11 @@ struct pw_btf_facts {
 
 struct pw_btf;
 
-/* From types that are at hand. -ENODATA when a member is missing; then *out is untouched. */
-int pw_btf_facts_of(const struct pw_btf *btf, struct pw_btf_facts *out, struct pw_error *err);
+/*
+ * Opens what is at hand: btf is to be closed, and data has to stay until then. -EINVAL: it is not BTF. -ENODATA when a
+ * member is missing. After an error *out is untouched and nothing is to be closed.
+ */
+int pw_btf_facts_of(struct pw_btf *btf, const char *data, size_t len, struct pw_btf_facts *out, struct pw_error *err);
 
 /* -------- soft_types.c -------- */
 

@@ -10,61 +10,95 @@
 #define MAX_DEPTH   8     /* of anonymous structs in one another */
 #define MAX_MEMBERS 65536 /* looked at for one name */
 
-/* Bytes that follow the 12 of a type; UINT32_MAX for a kind that is not known. */
-static uint32_t type_extra(uint32_t info)
-{
-	uint32_t n = BTF_INFO_VLEN(info);
+#define SIZE(more) (sizeof(struct btf_type) + (more))
 
-	switch (BTF_INFO_KIND(info)) {
-	case BTF_KIND_INT:
-	case BTF_KIND_VAR:
-	case BTF_KIND_DECL_TAG:
-		return 4;
-	case BTF_KIND_ARRAY:
-		return sizeof(struct btf_array);
-	case BTF_KIND_STRUCT:
-	case BTF_KIND_UNION:
-	case BTF_KIND_DATASEC:
-	case KIND_ENUM64:
-		return n * 12;
-	case BTF_KIND_ENUM:
-	case BTF_KIND_FUNC_PROTO:
-		return n * 8;
-	case BTF_KIND_PTR:
-	case BTF_KIND_FWD:
-	case BTF_KIND_TYPEDEF:
-	case BTF_KIND_VOLATILE:
-	case BTF_KIND_CONST:
-	case BTF_KIND_RESTRICT:
-	case BTF_KIND_FUNC:
-	case BTF_KIND_FLOAT:
-	case BTF_KIND_TYPE_TAG:
-		return 0;
-	}
-	return UINT32_MAX;
+/* Bytes of a type, and bytes for each of what it counts. 0: a kind that is not known. */
+static const struct {
+	uint8_t bytes, each;
+} sizes[32] = {
+	[BTF_KIND_INT] = { SIZE(4) },
+	[BTF_KIND_PTR] = { SIZE(0) },
+	[BTF_KIND_ARRAY] = { SIZE(sizeof(struct btf_array)) },
+	[BTF_KIND_STRUCT] = { SIZE(0), 12 },
+	[BTF_KIND_UNION] = { SIZE(0), 12 },
+	[BTF_KIND_ENUM] = { SIZE(0), 8 },
+	[BTF_KIND_FWD] = { SIZE(0) },
+	[BTF_KIND_TYPEDEF] = { SIZE(0) },
+	[BTF_KIND_VOLATILE] = { SIZE(0) },
+	[BTF_KIND_CONST] = { SIZE(0) },
+	[BTF_KIND_RESTRICT] = { SIZE(0) },
+	[BTF_KIND_FUNC] = { SIZE(0) },
+	[BTF_KIND_FUNC_PROTO] = { SIZE(0), 8 },
+	[BTF_KIND_VAR] = { SIZE(4) },
+	[BTF_KIND_DATASEC] = { SIZE(0), 12 },
+	[BTF_KIND_FLOAT] = { SIZE(0) },
+	[BTF_KIND_DECL_TAG] = { SIZE(4) },
+	[BTF_KIND_TYPE_TAG] = { SIZE(0) },
+	[KIND_ENUM64] = { SIZE(0), 12 },
+};
+
+static inline const struct btf_type *type_at(const struct pw_btf *btf, uint32_t at)
+{
+	return (const struct btf_type *)(btf->types + at);
 }
 
-static int index_types(struct pw_btf *btf, uint32_t len)
+static inline uint32_t bytes_of(const struct btf_type *t)
+{
+	uint32_t kind = BTF_INFO_KIND(t->info);
+
+	return sizes[kind].bytes + sizes[kind].each * BTF_INFO_VLEN(t->info);
+}
+
+static int number_types(struct pw_btf *btf, uint32_t kinds, pw_btf_look look, void *ctx)
+{
+	uint32_t at = 0, id = 1;
+
+	/* No type is shorter than 12 bytes. */
+	btf->at = malloc((btf->ntypes / SIZE(0) / PW_BTF_STRIDE + 1) * sizeof(*btf->at));
+	if (!btf->at)
+		return -ENOMEM;
+	for (; at < btf->ntypes; id++) {
+		const struct btf_type *t = type_at(btf, at);
+		uint32_t bytes;
+
+		if (btf->ntypes - at < sizeof(*t))
+			return -EINVAL;
+		bytes = bytes_of(t);
+		if (!bytes || bytes > btf->ntypes - at)
+			return -EINVAL;
+		if (id % PW_BTF_STRIDE == 0)
+			btf->at[id / PW_BTF_STRIDE] = at;
+		at += bytes;
+		if (kinds >> BTF_INFO_KIND(t->info) & 1)
+			look(ctx, btf, id, t);
+	}
+	btf->n = id;
+	return 0;
+}
+
+void pw_btf_each(const struct pw_btf *btf, uint32_t kinds, pw_btf_look look, void *ctx)
 {
 	uint32_t at = 0;
 
-	/* No type is shorter than 12 bytes. */
-	btf->at = malloc((len / sizeof(struct btf_type) + 1) * sizeof(*btf->at));
-	if (!btf->at)
-		return -ENOMEM;
-	for (btf->n = 1; at < len; btf->n++) {
-		const struct btf_type *t = (const struct btf_type *)(btf->types + at);
-		uint32_t extra;
+	for (uint32_t id = 1; id < btf->n; id++) {
+		const struct btf_type *t = type_at(btf, at);
 
-		if (len - at < sizeof(*t))
-			return -EINVAL;
-		extra = type_extra(t->info);
-		if (extra > len - at - sizeof(*t))
-			return -EINVAL;
-		btf->at[btf->n] = at;
-		at += (uint32_t)sizeof(*t) + extra;
+		at += bytes_of(t);
+		if (kinds >> BTF_INFO_KIND(t->info) & 1)
+			look(ctx, btf, id, t);
 	}
-	return 0;
+}
+
+const struct btf_type *pw_btf_type(const struct pw_btf *btf, uint32_t id)
+{
+	uint32_t near = id / PW_BTF_STRIDE, at;
+
+	if (!id || id >= btf->n)
+		return NULL;
+	at = near ? btf->at[near] : 0;
+	for (uint32_t i = near ? near * PW_BTF_STRIDE : 1; i < id; i++)
+		at += bytes_of(type_at(btf, at));
+	return type_at(btf, at);
 }
 
 static int open_sections(struct pw_btf *btf, size_t len)
@@ -82,15 +116,18 @@ static int open_sections(struct pw_btf *btf, size_t len)
 	btf->types = btf->data + types;
 	btf->strings = btf->data + strings;
 	btf->nstrings = h->str_len;
-	return index_types(btf, h->type_len);
+	btf->ntypes = h->type_len;
+	return 0;
 }
 
-int pw_btf_open(struct pw_btf *btf, const char *data, size_t len)
+int pw_btf_open(struct pw_btf *btf, const char *data, size_t len, uint32_t kinds, pw_btf_look look, void *ctx)
 {
 	int rc;
 
 	*btf = (struct pw_btf){ .data = data };
 	rc = open_sections(btf, len);
+	if (!rc)
+		rc = number_types(btf, kinds, look, ctx);
 	if (rc)
 		pw_btf_close(btf);
 	return rc;
@@ -154,30 +191,14 @@ uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want)
 	return member_offset(btf, id, want, 0, &budget);
 }
 
-uint32_t pw_btf_struct(const struct pw_btf *btf, const char *name)
+bool pw_btf_enumerator(const struct pw_btf *btf, const struct btf_type *t, const char *want, uint32_t *value)
 {
-	for (uint32_t id = 1; id < btf->n; id++) {
-		const struct btf_type *t = pw_btf_type(btf, id);
+	const struct btf_enum *e = (const struct btf_enum *)(t + 1);
 
-		if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT && !strcmp(pw_btf_name(btf, t->name_off), name))
-			return id;
-	}
-	return 0;
-}
-
-bool pw_btf_enumerator(const struct pw_btf *btf, const char *name, const char *want, uint32_t *value)
-{
-	for (uint32_t id = 1; id < btf->n; id++) {
-		const struct btf_type *t = pw_btf_type(btf, id);
-		const struct btf_enum *e = (const struct btf_enum *)(t + 1);
-
-		if (BTF_INFO_KIND(t->info) != BTF_KIND_ENUM || strcmp(pw_btf_name(btf, t->name_off), name))
-			continue;
-		for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
-			if (!strcmp(pw_btf_name(btf, e[i].name_off), want)) {
-				*value = (uint32_t)e[i].val;
-				return true;
-			}
-	}
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++)
+		if (!strcmp(pw_btf_name(btf, e[i].name_off), want)) {
+			*value = (uint32_t)e[i].val;
+			return true;
+		}
 	return false;
 }

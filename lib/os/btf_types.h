@@ -7,8 +7,9 @@
  *             what the kind has: members, enumerators, parameters
  *   strings   names, each ended by a 0; a name is an offset in here
  *
- * libbpf has a reader too; this one copies nothing and takes a quarter of the time, which is most of what
- * opening a live target takes. Offsets and counts are checked once, when it is opened.
+ * libbpf has a reader too; this one copies nothing and takes a tenth of the time, which is most of what opening
+ * a live target takes: each type has to be read to know where the next one begins, and so whoever looks for
+ * something does it on the way. Offsets and counts are checked once, when it is opened.
  */
 #ifndef PAGEWALK_OS_BTF_TYPES_H
 #define PAGEWALK_OS_BTF_TYPES_H
@@ -24,32 +25,38 @@ struct pw_btf {
 	const char *strings;
 	uint32_t nstrings; /* bytes; the last one is 0 */
 	const char *types;
-	uint32_t *at; /* by id: offset in types; [0] is not used */
-	uint32_t n;   /* ids are 1 .. n - 1 */
+	uint32_t ntypes; /* bytes */
+	uint32_t *at;    /* of every PW_BTF_STRIDE-th id: offset in types */
+	uint32_t n;      /* ids are 1 .. n - 1 */
 };
 
-/* data stays the caller's and has to stay. -EINVAL: not BTF, or of a kind that is not known. */
-int pw_btf_open(struct pw_btf *btf, const char *data, size_t len);
+#define PW_BTF_STRIDE 8
+
+/* Sees the types in the order of their ids. While they are opened, none can be looked up yet. */
+typedef void (*pw_btf_look)(void *ctx, const struct pw_btf *btf, uint32_t id, const struct btf_type *t);
+
+/*
+ * data stays the caller's and has to stay. `look` sees all types whose kind is in the mask (1 << BTF_KIND_...).
+ * -EINVAL: not BTF, or of a kind that is not known; look may have seen what is before.
+ */
+int pw_btf_open(struct pw_btf *btf, const char *data, size_t len, uint32_t kinds, pw_btf_look look, void *ctx);
 void pw_btf_close(struct pw_btf *btf);
 
+/* Once more, of one that is open. */
+void pw_btf_each(const struct pw_btf *btf, uint32_t kinds, pw_btf_look look, void *ctx);
+
 /* NULL for an id that does not exist. */
-static inline const struct btf_type *pw_btf_type(const struct pw_btf *btf, uint32_t id)
-{
-	return id && id < btf->n ? (const struct btf_type *)(btf->types + btf->at[id]) : NULL;
-}
+const struct btf_type *pw_btf_type(const struct pw_btf *btf, uint32_t id);
 
 static inline const char *pw_btf_name(const struct pw_btf *btf, uint32_t off)
 {
 	return off < btf->nstrings ? btf->strings + off : "";
 }
 
-/* The first struct of that name; 0: none. It looks at all types: for a handful of names. */
-uint32_t pw_btf_struct(const struct pw_btf *btf, const char *name);
-
 /* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
 uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want);
 
-/* The value of an enumerator of the enum of that name. False: there is no such. */
-bool pw_btf_enumerator(const struct pw_btf *btf, const char *name, const char *want, uint32_t *value);
+/* The value of an enumerator of an enum. False: there is no such. */
+bool pw_btf_enumerator(const struct pw_btf *btf, const struct btf_type *t, const char *want, uint32_t *value);
 
 #endif

@@ -19,13 +19,37 @@
 
 /* -------- members -------- */
 
+struct want {
+	const char *in, *member;
+	uint32_t *out;
+	bool optional;
+	uint32_t id; /* of the first type of that name; 0: none yet */
+};
+
+struct wants {
+	struct want *want;
+	size_t n;
+	struct pw_foreign_offsets *off;
+};
+
+static void look_at(void *ctx, const struct pw_btf *btf, uint32_t id, const struct btf_type *t)
+{
+	const char *name = pw_btf_name(btf, t->name_off);
+	const struct wants *w = ctx;
+
+	if (BTF_INFO_KIND(t->info) == BTF_KIND_ENUM) {
+		if (!strcmp(name, "pageflags"))
+			pw_btf_enumerator(btf, t, "PG_head", &w->off->pg_head);
+		return;
+	}
+	for (size_t i = 0; i < w->n; i++)
+		if (name[0] == w->want[i].in[0] && !w->want[i].id && !strcmp(name, w->want[i].in))
+			w->want[i].id = id;
+}
+
 static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off, struct pw_error *err)
 {
-	const struct {
-		const char *in, *member;
-		uint32_t *out;
-		bool optional;
-	} want[] = {
+	struct want want[] = {
 		{ "task_struct", "flags", &off->task_flags },
 		{ "task_struct", "signal", &off->task_signal },
 		{ "task_struct", "thread_node", &off->task_thread_node },
@@ -83,34 +107,33 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "page", "pt_mm", &off->page_mm, true },
 		{ "ptdesc", "pt_mm", &off->ptdesc_mm, true },
 	};
-	uint32_t id = 0;
+	const struct wants wants = { want, sizeof(want) / sizeof(want[0]), off };
+	uint32_t vma = 0, page = 0;
 
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		/* Members of one struct stand together: finding it is a look at all types. */
-		if (!i || strcmp(want[i].in, want[i - 1].in))
-			id = pw_btf_struct(btf, want[i].in);
-		*want[i].out = id ? pw_btf_member(btf, id, want[i].member) : UINT32_MAX;
+	off->pg_head = UINT32_MAX;
+	pw_btf_each(btf, 1u << BTF_KIND_STRUCT | 1u << BTF_KIND_ENUM, look_at, (void *)&wants);
+	for (size_t i = 0; i < wants.n; i++) {
+		*want[i].out = pw_btf_member(btf, want[i].id, want[i].member);
 		if (*want[i].out == UINT32_MAX && !want[i].optional)
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", want[i].in, want[i].member);
+		if (want[i].out == &off->vma_start)
+			vma = want[i].id;
+		if (want[i].out == &off->page_flags)
+			page = want[i].id;
 	}
-	off->vma_bytes = pw_btf_type(btf, pw_btf_struct(btf, "vm_area_struct"))->size;
-	id = pw_btf_struct(btf, "page");
-	off->page_bytes = id ? pw_btf_type(btf, id)->size : 0;
-	if (!pw_btf_enumerator(btf, "pageflags", "PG_head", &off->pg_head))
-		off->pg_head = UINT32_MAX;
+	off->vma_bytes = pw_btf_type(btf, vma)->size;
+	off->page_bytes = page ? pw_btf_type(btf, page)->size : 0;
 	return 0;
 }
 
 static int take_btf(struct pw_foreign_os *os, const char *data, size_t len, struct pw_error *err)
 {
 	struct pw_btf btf;
-	int rc = pw_btf_open(&btf, data, len);
+	int rc = pw_btf_facts_of(&btf, data, len, &os->k.btf, err);
 
 	if (rc)
-		return pw_error_set(err, rc, "it is not BTF");
-	rc = pw_btf_facts_of(&btf, &os->k.btf, err);
-	if (!rc)
-		rc = read_offsets(&btf, &os->off, err);
+		return rc;
+	rc = read_offsets(&btf, &os->off, err);
 	pw_btf_close(&btf);
 	return rc;
 }

@@ -250,12 +250,22 @@ static const struct btf_blob good_btf = {
 	.strings = "\0pfn_t",
 };
 
+static void nothing(void *ctx, const struct pw_btf *btf, uint32_t id, const struct btf_type *t)
+{
+	(void)ctx, (void)btf, (void)id, (void)t;
+}
+
+static int open_btf(struct pw_btf *btf, const struct btf_blob *b, size_t len)
+{
+	return pw_btf_open(btf, (const char *)b, len, 0, nothing, NULL);
+}
+
 static void btf_types_are_numbered_from_1(void **state)
 {
 	struct pw_btf btf;
 
 	(void)state;
-	assert_int_equal(pw_btf_open(&btf, (const char *)&good_btf, sizeof(good_btf)), 0);
+	assert_int_equal(open_btf(&btf, &good_btf, sizeof(good_btf)), 0);
 	assert_int_equal(btf.n, 3);
 	assert_null(pw_btf_type(&btf, 0));
 	assert_null(pw_btf_type(&btf, 3));
@@ -271,12 +281,12 @@ static void btf_that_leads_outside(void **state)
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(good_btf); len++)
-		assert_int_equal(pw_btf_open(&btf, (const char *)&good_btf, len), -EINVAL);
-#define REFUSED(change)                                                                    \
-	do {                                                                               \
-		b = good_btf;                                                              \
-		change;                                                                    \
-		assert_int_equal(pw_btf_open(&btf, (const char *)&b, sizeof(b)), -EINVAL); \
+		assert_int_equal(open_btf(&btf, &good_btf, len), -EINVAL);
+#define REFUSED(change)                                                   \
+	do {                                                              \
+		b = good_btf;                                             \
+		change;                                                   \
+		assert_int_equal(open_btf(&btf, &b, sizeof(b)), -EINVAL); \
 	} while (0)
 	REFUSED(b.h.magic = 0);
 	REFUSED(b.h.hdr_len = UINT32_MAX);
@@ -289,6 +299,66 @@ static void btf_that_leads_outside(void **state)
 	REFUSED(b.type[1].info = BTF_KIND_STRUCT << 24 | 0xffff);
 	REFUSED(b.type[1].info = 31 << 24);
 #undef REFUSED
+}
+
+struct many_types {
+	struct btf_header h;
+	struct {
+		struct btf_type t;
+		struct btf_member m[1];
+	} type[3 * PW_BTF_STRIDE];
+	struct btf_type last;
+	char strings[4];
+};
+
+struct seen {
+	const struct btf_type *t[64];
+	size_t n, before;
+};
+
+static void see(void *ctx, const struct pw_btf *btf, uint32_t id, const struct btf_type *t)
+{
+	struct seen *s = ctx;
+
+	assert_true(s->n < 64);
+	s->t[s->n++] = t;
+	s->before += pw_btf_type(btf, id) == t;
+}
+
+/* Types of two lengths, about three strides of them. */
+static void btf_types_are_found_by_number(void **state)
+{
+	const uint32_t n = 3 * PW_BTF_STRIDE + 1;
+	struct many_types many = {
+		.h = { .magic = BTF_MAGIC,
+		       .version = 1,
+		       .hdr_len = sizeof(struct btf_header),
+		       .type_len = offsetof(struct many_types, strings) - sizeof(struct btf_header),
+		       .str_off = offsetof(struct many_types, strings) - sizeof(struct btf_header),
+		       .str_len = 4 },
+		.last = { .info = BTF_KIND_FLOAT << 24 },
+	};
+	struct seen opened = { 0 }, again = { 0 }, floats = { 0 };
+	struct pw_btf btf;
+
+	(void)state;
+	for (size_t i = 0; i < n - 1; i++)
+		many.type[i].t.info = (i % 2 ? BTF_KIND_UNION : BTF_KIND_STRUCT) << 24 | 1;
+	assert_int_equal(pw_btf_open(&btf, (const char *)&many, sizeof(many), UINT32_MAX, see, &opened), 0);
+	assert_int_equal(btf.n, n + 1);
+	assert_int_equal(opened.n, n);
+	assert_int_equal(opened.before, 0);
+	pw_btf_each(&btf, UINT32_MAX, see, &again);
+	assert_int_equal(again.n, n);
+	assert_int_equal(again.before, n);
+	for (uint32_t id = 1; id <= n; id++) {
+		assert_ptr_equal(pw_btf_type(&btf, id), id < n ? &many.type[id - 1].t : &many.last);
+		assert_ptr_equal(opened.t[id - 1], pw_btf_type(&btf, id));
+	}
+	pw_btf_each(&btf, 1u << BTF_KIND_FLOAT, see, &floats);
+	assert_int_equal(floats.n, 1);
+	assert_ptr_equal(floats.t[0], &many.last);
+	pw_btf_close(&btf);
 }
 
 /* -------- VMCOREINFO, cpuinfo -------- */
@@ -460,6 +530,7 @@ int main(void)
 		cmocka_unit_test(kcore_gives_page_offset_and_file_offsets),
 		cmocka_unit_test(kcore_that_is_not_kcore),
 		cmocka_unit_test(btf_types_are_numbered_from_1),
+		cmocka_unit_test(btf_types_are_found_by_number),
 		cmocka_unit_test(btf_that_leads_outside),
 		cmocka_unit_test(vmcoreinfo_keys_are_whole),
 		cmocka_unit_test(cpu_flags_are_whole_words),
