@@ -3,7 +3,7 @@
 """./run bench curve [--runs N] [--source NAME] [--json FILE]
 
 What looking at a process costs as it grows: 1, 2, 4, 8 GiB of pages; then 1, 10, 100 TiB that are only reserved, inaccessible and accessible;
-then mappings that are large and have few entries. A plane is fitted to the first two, by least squares: so much for nothing, so much a table page, so
+then mappings that are large and have few entries, and a TiB of huge pages. A plane is fitted to the first two, by least squares: so much for nothing, so much a table page, so
 much a TiB reserved. Times are the least of the runs: what others on the machine took meanwhile would bend the curve. Nothing is asserted: times differ
 from machine to machine.
 """
@@ -11,6 +11,7 @@ from machine to machine.
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import report
 from live import Figures, in_process
@@ -81,6 +82,21 @@ def reserved(source, runs):
     return points
 
 
+@contextmanager
+def huge_pool(pages):
+    """So many more free pages of 2M in the pool; False: there are not."""
+    def value(text=None):
+        with open("/proc/sys/vm/nr_hugepages", "w" if text else "r", encoding="ascii") as f:
+            return f.write(text) if text else int(f.read())
+    before = value()
+    try:
+        value(str(before + pages))
+        yield value() >= before + pages
+        value(str(before))
+    except PermissionError:
+        yield False
+
+
 def few_entries(source, runs):
     shapes = {"huge:4096": "4 GiB in pages of 2M", "file:1024:1000": "a file of 1 TiB, of which 1000 pages are mapped",
               "file:10240:1000": "a file of 10 TiB, of which 1000 pages are mapped"}
@@ -88,6 +104,12 @@ def few_entries(source, runs):
     for shape, text in shapes.items():
         with victim(shape) as v:
             points.append(look(v, source, runs, 0, text))
+    with huge_pool(64) as there:
+        if not there:
+            print("bench: without a pool of huge pages, which only root can make: no mapping of hugetlb", file=sys.stderr)
+            return points
+        with victim("hugetlb:1024:64") as v:
+            points.append(look(v, source, runs, 0, "1 TiB of hugetlb: one file of 64 pages of 2M, mapped 8,192 times"))
     return points
 
 

@@ -9,6 +9,7 @@ import subprocess
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TREE, "build")
+HELPERS = os.path.join(BUILD, "tests", "helpers")
 
 
 def parser(doc, runs=7):
@@ -32,7 +33,7 @@ def lines_of(command, **how):
 def whole(way, command, runs=1, given=os.devnull):
     """({way: [(1, nanoseconds)]}, peak memory in KiB) of whole processes, which read the file `given`."""
     with open(given, "rb") as f:
-        found = lines_of([os.path.join(BUILD, "bench", "process"), way, str(runs), *map(str, command)], stdin=f)
+        found = lines_of([os.path.join(HELPERS, "timeit"), way, str(runs), *map(str, command)], stdin=f)
     (_, rss), = found.pop("rss:" + way)
     return found, rss
 

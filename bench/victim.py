@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Processes with memory of a known shape (victim.c)."""
+"""Processes with memory of a known shape (tests/helpers/victim.c)."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ class Victim:
 
 @contextmanager
 def victim(*shapes):
-    with subprocess.Popen([os.path.join(report.BUILD, "bench", "victim"), *shapes], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    with subprocess.Popen([os.path.join(report.HELPERS, "victim"), *shapes], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as p:
         try:
             yield Victim(p)

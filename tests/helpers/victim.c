@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * victim SHAPE...: a process with the memory that benchmarks look at, until standard input ends. For each line that comes in, the next SHAPE is added
+ * victim SHAPE...: a process with memory of a known shape, to look at, until standard input ends. For each line that comes in, the next SHAPE is added
  * to what there is; each time it prints PID ADDR BYTES of the last one.
  *
  *   pages:MIB        so much in pages of 4K, each of them touched
@@ -8,10 +8,14 @@
  *   none:GIB         reserved, PROT_NONE
  *   rw:GIB           reserved, readable and writable
  *   file:GIB:PAGES   a file in memory, of which so many pages are there, all over it
+ *   high:PIB         reserved, PROT_NONE, above 47 bits
+ *   hugetlb:GIB:PAGES  so much of a file of so many pages of 2M from the pool, mapped over and over: an entry for each 2M
  *   nothing
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +23,19 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "measure.h"
+#define M2      (UINT64_C(2) << 20)
+#define PIECE   ((size_t)10 << 40)
+#define BITS_47 ((char *)(UINT64_C(1) << 47))
 
-#define M2    (UINT64_C(2) << 20)
-#define PIECE ((size_t)10 << 40)
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21U << 26)
+#endif
+
+static _Noreturn void die(const char *what, const char *why)
+{
+	fprintf(stderr, "victim: %s: %s\n", what, why);
+	exit(3);
+}
 
 static char *reserve(size_t bytes, int prot)
 {
@@ -44,6 +57,32 @@ static char *reserve_all(size_t bytes, int prot)
 		first = first ? first : p;
 	}
 	return first;
+}
+
+static char *reserve_high(size_t bytes)
+{
+	char *p = mmap(BITS_47, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED || p < BITS_47)
+		die("high", "no addresses above 47 bits");
+	return p;
+}
+
+/* Private and only read: no mapping wants pages of its own, and none shares its tables with another. */
+static char *hugetlb(size_t bytes, size_t pages)
+{
+	const int flags = MAP_PRIVATE | MAP_NORESERVE | MAP_POPULATE | MAP_FIXED;
+	int fd = memfd_create("hugetlb", MFD_HUGETLB | MFD_HUGE_2MB);
+	char *p;
+
+	if (fd < 0 || fallocate(fd, 0, 0, (off_t)(pages * M2)))
+		die("hugetlb: pages of the pool", strerror(errno));
+	p = reserve(bytes + M2, PROT_NONE);
+	p += -(uintptr_t)p & (M2 - 1);
+	for (size_t at = 0; at < bytes; at += pages * M2)
+		if (mmap(p + at, pages * M2, PROT_READ, flags, fd, 0) == MAP_FAILED)
+			die("hugetlb", strerror(errno));
+	return p;
 }
 
 /* Page by page: what faults in around a page is the kernel's choice. */
@@ -74,25 +113,38 @@ static char *sparse_file(size_t bytes, size_t pages)
 	return p;
 }
 
+static char *shaped(const char *kind, size_t n, size_t pages, size_t *bytes)
+{
+	*bytes = n << 30;
+	if (!strcmp(kind, "none"))
+		return reserve_all(*bytes, PROT_NONE);
+	if (!strcmp(kind, "rw"))
+		return reserve_all(*bytes, PROT_READ | PROT_WRITE);
+	if (!strcmp(kind, "file") && pages)
+		return sparse_file(*bytes, pages);
+	if (!strcmp(kind, "hugetlb") && pages)
+		return hugetlb(*bytes, pages);
+	*bytes = n << 20;
+	if (!strcmp(kind, "pages"))
+		return touched(*bytes, 4096, MADV_NOHUGEPAGE);
+	if (!strcmp(kind, "huge"))
+		return touched(*bytes, M2, MADV_HUGEPAGE);
+	*bytes = n << 50;
+	if (!strcmp(kind, "high"))
+		return reserve_high(*bytes);
+	die(kind, "no such shape");
+}
+
 static void add(const char *shape)
 {
 	unsigned long long n, pages = 0;
 	char kind[8] = "";
 	char *p = NULL;
-	size_t bytes;
+	size_t bytes = 0;
 	int got = sscanf(shape, "%7[a-z]:%llu:%llu", kind, &n, &pages);
 
-	bytes = got < 2 ? 0 : (size_t)n << (!strcmp(kind, "pages") || !strcmp(kind, "huge") ? 20 : 30);
-	if (!strcmp(kind, "pages") && bytes)
-		p = touched(bytes, 4096, MADV_NOHUGEPAGE);
-	else if (!strcmp(kind, "huge") && bytes)
-		p = touched(bytes, M2, MADV_HUGEPAGE);
-	else if (!strcmp(kind, "none") && bytes)
-		p = reserve_all(bytes, PROT_NONE);
-	else if (!strcmp(kind, "rw") && bytes)
-		p = reserve_all(bytes, PROT_READ | PROT_WRITE);
-	else if (!strcmp(kind, "file") && bytes && pages)
-		p = sparse_file(bytes, pages);
+	if (got >= 2 && n)
+		p = shaped(kind, n, pages, &bytes);
 	else if (strcmp(kind, "nothing"))
 		die(shape, "no such shape");
 	printf("%d %llx %zu\n", (int)getpid(), (unsigned long long)(uintptr_t)p, bytes);

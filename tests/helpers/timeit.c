@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * process WAY RUNS COMMAND [ARGUMENT]...: whole processes with their output thrown away, from fork() to their end.
+ * timeit WAY RUNS COMMAND [ARGUMENT]...: whole processes with their output thrown away, from fork() to their end.
  *
  * A line each: "WAY 1 NANOSECONDS", and in the end "rss:WAY 1 KIB", the peak memory of the largest. What a process had before exec counts as its own:
  * that is why this is a program, and one that has next to nothing.
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 		/* 1: the answer is no; 4: partial, as when some processes have ended */
 		if (child < 0 || wait4(child, &status, 0, &usage) != child || !WIFEXITED(status) ||
 		    (WEXITSTATUS(status) && WEXITSTATUS(status) != 1 && WEXITSTATUS(status) != 4)) {
-			fprintf(stderr, "bench: %s: failed\n", argv[3]);
+			fprintf(stderr, "timeit: %s: failed\n", argv[3]);
 			return 3;
 		}
 		printf("%s 1 %lld\n", argv[1], now() - at);
