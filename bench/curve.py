@@ -109,7 +109,7 @@ def few_entries(source, runs):
             print("bench: without a pool of huge pages, which only root can make: no mapping of hugetlb", file=sys.stderr)
             return points
         with victim("hugetlb:1024:64") as v:
-            points.append(look(v, source, runs, 0, "1 TiB of hugetlb: one file of 64 pages of 2M, mapped 8,192 times"))
+            points.append(look(v, source, runs, 0, "1 TiB of hugetlb in 8192 VMAs"))
     return points
 
 

@@ -3,7 +3,7 @@
 """./run bench spaces [--runs N] [--source NAME] [--json FILE]
 
 All processes of this machine at once, with 0, 100, 200 and 400 more than there are: one pass over their tables counts them (stats) or finds who
-maps frames (rmap), beside what else can be asked of every process. Whole processes are measured, from start to end, in turn
+maps frames (rmap), beside what else can be asked of every process; and peak memory with 400 and 4,000 more. Whole processes are measured, from start to end, in turn
 in the same run. Nothing is asserted. The peer is page-types of the kernel's tools/mm, which page_types.py builds.
 """
 
@@ -21,6 +21,15 @@ import report
 
 CROWDS = (0, 100, 200, 400)
 FRAMES = 1000
+MANY = (400, 4000)
+ALL = {
+    "stats": ["stats", "--all"],
+    "rmap": ["rmap", "pfn:1", "--user"],
+    "dump": ["dump", "--all"],
+    "vmas": ["vmas", "--all"],
+    "audit": ["audit", "--all"],
+    "ps": ["ps"],
+}
 PAGEWALK = os.path.join(report.BUILD, "pagewalk")
 WAYS = {
     "stats": "pagewalk stats --all",
@@ -145,6 +154,24 @@ def measure(runs, source, program):
     return times, len(pids()), tables
 
 
+def of_many(source):
+    """{command: [(ms, peak memory in MiB) a crowd]}"""
+    found = {}
+    for n in MANY:
+        with crowd(n):
+            for way, command in ALL.items():
+                times, kib = report.whole(way, [PAGEWALK, *command, "-s", source])
+                found.setdefault(way, []).append((times[way][0][1] / 1e6, kib / 1024))
+    return found
+
+
+def print_many(found):
+    print(f"{'once, with so many processes more':66}" + "".join(f"{n:>18}" for n in MANY))
+    for way, figures in found.items():
+        print(f"{'pagewalk ' + ' '.join(ALL[way]):66}" + "".join(f"{ms:8.0f} ms {mib:3.1f} MiB" for ms, mib in figures))
+    print()
+
+
 def main():
     parser = report.parser(__doc__)
     parser.add_argument("--source", default="bpf")
@@ -161,7 +188,10 @@ def main():
     for way in ("stats", "rmap1", "rmap"):
         more = report.medians(last["ns"])[way] - report.medians(first["ns"])[way]
         print(f"{WAYS[way]}: {more / (last['tables'] - first['tables']):.0f} ns for each table that came")
-    report.write_json(args.json, found=found)
+    print()
+    many = of_many(args.source)
+    print_many(many)
+    report.write_json(args.json, found=found, many=many)
 
 
 if __name__ == "__main__":

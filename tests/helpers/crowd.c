@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -27,20 +28,20 @@ static int make_vmas(unsigned long n)
 int main(int argc, char **argv)
 {
 	unsigned long n = argc == 3 ? strtoul(argv[1], NULL, 0) : 0;
+	pid_t *pid = n ? calloc(n, sizeof(*pid)) : NULL;
 	char byte;
 
-	if (!n || make_vmas(strtoul(argv[2], NULL, 0))) {
+	if (!pid || make_vmas(strtoul(argv[2], NULL, 0))) {
 		perror("crowd");
 		return 1;
 	}
-	while (--n) {
-		pid_t pid = fork();
-
-		if (pid < 0) {
+	for (unsigned long i = 1; i < n; i++) {
+		pid[i] = fork();
+		if (pid[i] < 0) {
 			perror("crowd: fork");
 			return 1;
 		}
-		if (!pid) {
+		if (!pid[i]) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			for (;;)
 				pause();
@@ -50,5 +51,11 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (read(0, &byte, 1) > 0)
 		;
+	/* Who looks at all processes next shall see none that is about to end. */
+	for (unsigned long i = 1; i < n; i++)
+		kill(pid[i], SIGKILL);
+	for (unsigned long i = 1; i < n; i++)
+		waitpid(pid[i], NULL, 0);
+	free(pid);
 	return 0;
 }
