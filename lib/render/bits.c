@@ -25,21 +25,22 @@ static void word(struct pw_out *o, size_t start, const char *s)
 	pw_out_str(o, s);
 }
 
-static void swap_words(struct pw_out *o, size_t start, const struct pw_entry *e)
+static void swap_words(struct pw_render *r, size_t start, const struct pw_entry *e)
 {
-	word(o, start, "type ");
-	pw_out_dec(o, e->swap_type);
-	pw_out_str(o, " offset 0x");
-	pw_out_hex(o, e->swap_offset);
+	word(r->out, start, "type ");
+	pw_out_dec(r->out, e->swap_type);
+	pw_out_str(r->out, " offset 0x");
+	pw_form_hex(r, PW_N_OFFSET, e->swap_offset, 1);
 }
 
-void pw_out_bits(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e)
+void pw_out_bits(struct pw_render *r, const struct pw_mmu *mmu, const struct pw_entry *e)
 {
 	const char *memtype = pw_memtype_name(mmu, e);
+	struct pw_out *o = r->out;
 	size_t start = o->len;
 
 	if (e->has_swap)
-		swap_words(o, start, e);
+		swap_words(r, start, e);
 	for (size_t i = 0; i < mmu->arch->nattrs; i++) {
 		const struct pw_attr *a = &mmu->arch->attrs[i];
 
@@ -58,12 +59,13 @@ void pw_out_bits(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_ent
 	}
 }
 
-void pw_out_flags(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e)
+void pw_out_flags(struct pw_render *r, const struct pw_mmu *mmu, const struct pw_entry *e)
 {
+	struct pw_out *o = r->out;
 	size_t start = o->len;
 
 	if (e->has_swap)
-		swap_words(o, start, e);
+		swap_words(r, start, e);
 	for (size_t i = 0; i < mmu->arch->nattrs; i++)
 		if (e->attrs & UINT64_C(1) << i)
 			word(o, start, mmu->arch->attrs[i].name);
@@ -86,7 +88,7 @@ void pw_json_attrs(struct pw_json *j, const struct pw_mmu *mmu, uint64_t attrs)
 	pw_json_end(j, ']');
 }
 
-void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_entry *e)
+void pw_json_bits(struct pw_render *r, struct pw_json *j, const struct pw_mmu *mmu, const struct pw_entry *e)
 {
 	const char *memtype = pw_memtype_name(mmu, e);
 
@@ -98,7 +100,8 @@ void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_e
 	if (e->has_swap) {
 		pw_json_begin(j, "swap", '{');
 		pw_json_num(j, "type", e->swap_type);
-		pw_json_num(j, "offset", e->swap_offset);
+		pw_json_key(j, "offset");
+		pw_form_dec(r, PW_N_OFFSET, e->swap_offset);
 		pw_json_end(j, '}');
 	}
 	if (e->reserved)

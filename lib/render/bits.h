@@ -5,16 +5,21 @@
 
 #include <pagewalk/arch.h>
 
+#include "entry.h"
 #include "json.h"
 
+/*
+ * The first three can be within a row that becomes a form of entries: the swap offset is its number PW_N_OFFSET.
+ */
+
 /* "A D soft-dirty key=0 WB": what perm, size and kind do not say already. */
-void pw_out_bits(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e);
+void pw_out_bits(struct pw_render *r, const struct pw_mmu *mmu, const struct pw_entry *e);
 
 /* "present write user accessed dirty nx": every one. */
-void pw_out_flags(struct pw_out *o, const struct pw_mmu *mmu, const struct pw_entry *e);
+void pw_out_flags(struct pw_render *r, const struct pw_mmu *mmu, const struct pw_entry *e);
 
 /* "attrs":["present","write",...] plus "key", "memtype", "swap":{"type","offset"}, "reserved" where they apply. */
-void pw_json_bits(struct pw_json *j, const struct pw_mmu *mmu, const struct pw_entry *e);
+void pw_json_bits(struct pw_render *r, struct pw_json *j, const struct pw_mmu *mmu, const struct pw_entry *e);
 
 /* "attrs":[...] alone. */
 void pw_json_attrs(struct pw_json *j, const struct pw_mmu *mmu, uint64_t attrs);

@@ -37,4 +37,13 @@ static inline unsigned pw_hex_count(uint64_t v)
 	return PW_DIGITS - (unsigned)__builtin_clzll(v | 1) / 4;
 }
 
+static inline unsigned pw_dec_count(uint64_t v)
+{
+	unsigned n = 1;
+
+	for (; v > 9; v /= 10)
+		n++;
+	return n;
+}
+
 #endif

@@ -42,8 +42,7 @@ static inline uint64_t table_of(const struct pw_mode_level *lv, uint64_t slot_pa
 	return slot_pa & ~((UINT64_C(8) << lv->bits) - 1);
 }
 
-static void put_decoded(struct pw_render *r, struct pw_rec_entry *rec, enum pw_level level, uint64_t raw,
-			uint8_t perm_above, pw_entry_fn fn)
+static void decode(struct pw_rec_entry *rec, enum pw_level level, uint64_t raw, uint8_t perm_above)
 {
 	const struct pw_mmu *mmu = &rec->piece->mmu;
 
@@ -52,26 +51,17 @@ static void put_decoded(struct pw_render *r, struct pw_rec_entry *rec, enum pw_l
 		rec->perm = PW_PERM_UNKNOWN;
 	else
 		rec->perm = rec->e.hw && !rec->e.reserved ? rec->e.perm & perm_above : 0;
-	fn(r, rec);
 }
 
-static void put_slowly(struct pw_render *r, const struct span_of *s, size_t i)
+static void decode_of_span(const struct span_of *s, size_t i, struct pw_rec_entry *rec)
 {
-	struct pw_rec_entry rec = {
+	*rec = (struct pw_rec_entry){
 		.piece = s->span->piece,
 		.va = va_of(s, i),
 		.slot_pa = slot_of(s, i),
 		.depth = s->span->depth,
 	};
-
-	put_decoded(r, &rec, s->span->level, s->span->raw[i], s->span->perm_above, s->fn);
-	if (rec.e.kind == PW_LEAF && rec.e.pa == PW_PA_NONE)
-		r->hidden = true;
-}
-
-static unsigned more_decimals(uint64_t n)
-{
-	return (n > 9) + (n > 99) + (n > 999) + (n > 9999);
+	decode(rec, s->span->level, s->span->raw[i], s->span->perm_above);
 }
 
 /* Beside its flags: whose permissions it has, and how many digits its numbers. */
@@ -84,7 +74,7 @@ static uint64_t shape_of(const struct span_of *s, size_t i)
 	shape = shape << 5 | (va_digits > s->va_digits ? va_digits : s->va_digits);
 	shape = shape << 5 | (slot_pa == PW_PA_NONE ? 0 : pw_hex_count(slot_pa));
 	shape = shape << 5 | pw_hex_count(table_of(s->lv, slot_pa));
-	return shape << 3 | more_decimals(pw_index(s->lv, va));
+	return shape << 3 | pw_dec_count(pw_index(s->lv, va));
 }
 
 /*
@@ -128,7 +118,7 @@ static inline bool is_of_form(const struct span_of *s, uint64_t bits, uint64_t p
 }
 
 static inline void put_by_form(struct pw_render *r, const struct span_of *s, const struct pw_form *f, size_t i,
-			       uint64_t pa)
+			       uint64_t pa, uint64_t swap_offset)
 {
 	uint64_t va = va_of(s, i), slot_pa = slot_of(s, i);
 	const uint64_t number[PW_ENTRY_NUMBERS] = {
@@ -138,31 +128,87 @@ static inline void put_by_form(struct pw_render *r, const struct span_of *s, con
 		[PW_N_INDEX] = pw_index(s->lv, va),
 		[PW_N_RAW] = s->span->raw[i],
 		[PW_N_PA] = pa,
+		[PW_N_OFFSET] = swap_offset,
 	};
 
 	pw_form_put(r->out, f, number);
+}
+
+static const struct pw_area *area_of(struct pw_render *r, const struct span_of *s, size_t i)
+{
+	return r->columns.by_area ? pw_render_area(r, va_of(s, i)) : NULL;
 }
 
 static void put_plain_leaf(struct pw_render *r, struct span_of *s, size_t i, uint64_t bits, uint64_t pa)
 {
 	const struct pw_form_key key = {
 		.piece = s->span->piece,
-		.area = r->columns.by_area ? pw_render_area(r, va_of(s, i)) : NULL,
+		.area = area_of(r, s, i),
 		.bits = bits,
 		.shape = s->shape << 5 | pw_hex_count(pa),
 	};
 	struct pw_form *f = pw_form_find(r->forms, &key);
+	struct pw_rec_entry rec;
 
 	if (f->len) {
-		put_by_form(r, s, f, i, pa);
+		put_by_form(r, s, f, i, pa, 0);
 	} else {
+		decode_of_span(s, i, &rec);
 		pw_form_begin(r, f, &key);
-		put_slowly(r, s, i);
+		s->fn(r, &rec);
 		pw_form_end(r);
 	}
 	s->n = 0;
 	if (f->len && !r->columns.by_area)
 		use_form(s, f, bits, pa);
+}
+
+/* All that a decoded entry says but numbers and attrs. Never 0. */
+static uint64_t all_of(const struct pw_entry *e)
+{
+	uint64_t all = 1 << 2 | e->has_swap << 1 | e->hw;
+
+	all = all << 3 | e->kind;
+	all = all << 6 | (unsigned)__builtin_ctzll(e->size);
+	all = all << 8 | e->perm;
+	all = all << 8 | e->key;
+	all = all << 8 | e->memtype;
+	all = all << 8 | e->swap_type;
+	all = all << 5 | pw_hex_count(e->raw);
+	all = all << 5 | pw_hex_count(e->swap_offset);
+	return all << 5 | pw_dec_count(e->swap_offset);
+}
+
+static void put_decoded(struct pw_render *r, struct span_of *s, size_t i)
+{
+	struct pw_rec_entry rec;
+	struct pw_form_key key;
+	struct pw_form *f;
+
+	decode_of_span(s, i, &rec);
+	if (rec.e.kind == PW_LEAF && rec.e.pa == PW_PA_NONE)
+		r->hidden = true;
+	if (rec.e.reserved) { /* one more number, and rare */
+		s->fn(r, &rec);
+		return;
+	}
+	key = (struct pw_form_key){
+		.piece = s->span->piece,
+		.area = area_of(r, s, i),
+		.bits = rec.e.attrs,
+		.shape = s->shape << 5 | (rec.e.pa == PW_PA_NONE ? 0 : pw_hex_count(rec.e.pa)),
+		.more = all_of(&rec.e),
+	};
+	f = pw_form_find(r->forms, &key);
+	if (f == s->form) /* it gave way */
+		s->n = 0;
+	if (f->len) {
+		put_by_form(r, s, f, i, rec.e.pa, rec.e.swap_offset);
+		return;
+	}
+	pw_form_begin(r, f, &key);
+	s->fn(r, &rec);
+	pw_form_end(r);
 }
 
 void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entry_fn fn)
@@ -181,9 +227,9 @@ void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entr
 			if (!raw)
 				continue;
 			if (!is_plain_leaf(&s, raw, pa))
-				put_slowly(r, &s, i);
+				put_decoded(r, &s, i);
 			else if (is_of_form(&s, bits, pa))
-				put_by_form(r, &s, s.form, i, pa);
+				put_by_form(r, &s, s.form, i, pa, 0);
 			else
 				put_plain_leaf(r, &s, i, bits, pa);
 		}
@@ -215,5 +261,6 @@ void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_entry_fn
 		.depth = step->depth,
 	};
 
-	put_decoded(r, &rec, step->level, step->raw, step->perm_above, fn);
+	decode(&rec, step->level, step->raw, step->perm_above);
+	fn(r, &rec);
 }

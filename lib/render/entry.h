@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * entry: single entries, out of the walker's bulk spans. There can be hundreds of millions of them, and they
- * differ in little but numbers: plain leaves of the same flags are rows of one form (form.h).
+ * differ in little but numbers: those of the same flags are rows of one form (form.h), and plain leaves need not be
+ * decoded for that.
  */
 #ifndef PW_RENDER_ENTRY_H
 #define PW_RENDER_ENTRY_H
@@ -18,7 +19,7 @@ struct pw_rec_entry {
 };
 
 /* The numbers of a row, for pw_form_hex() and pw_form_dec(); whatever else is in it depends on the other members alone. */
-enum pw_entry_number { PW_N_VA, PW_N_SLOT, PW_N_TABLE, PW_N_INDEX, PW_N_RAW, PW_N_PA, PW_ENTRY_NUMBERS };
+enum pw_entry_number { PW_N_VA, PW_N_SLOT, PW_N_TABLE, PW_N_INDEX, PW_N_RAW, PW_N_PA, PW_N_OFFSET, PW_ENTRY_NUMBERS };
 
 /* Writes one row. */
 typedef void (*pw_entry_fn)(struct pw_render *r, const struct pw_rec_entry *rec);

@@ -24,7 +24,7 @@ void pw_forms_forget(struct pw_render *r)
 
 void pw_form_look_up(struct pw_forms *forms, const struct pw_form_key *key)
 {
-	uint64_t hash = ((uintptr_t)key->area + key->shape) * UINT64_C(0xff51afd7ed558ccd) + key->bits;
+	uint64_t hash = ((uintptr_t)key->area + key->shape + key->more) * UINT64_C(0xff51afd7ed558ccd) + key->bits;
 
 	forms->last = &forms->form[(hash * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
 	if (!pw_form_has_key(forms->last, key))

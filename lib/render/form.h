@@ -23,7 +23,7 @@
 struct pw_form_key {
 	const void *piece;
 	const struct pw_area *area; /* where its name is shown; else NULL */
-	uint64_t bits, shape;
+	uint64_t bits, shape, more;
 };
 
 struct pw_blank {
@@ -71,8 +71,8 @@ void pw_form_moved(struct pw_render *r, size_t start, size_t n);
 
 static inline bool pw_form_has_key(const struct pw_form *f, const struct pw_form_key *key)
 {
-	return f->key.bits == key->bits && f->key.shape == key->shape && f->key.area == key->area &&
-	       f->key.piece == key->piece;
+	return f->key.bits == key->bits && f->key.shape == key->shape && f->key.more == key->more &&
+	       f->key.area == key->area && f->key.piece == key->piece;
 }
 
 /* The one with that key, or one that is to be made so (len 0). Neighbours are mostly alike. */

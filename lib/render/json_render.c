@@ -91,7 +91,7 @@ static void begin(struct pw_render *r)
 	pw_json_close(&j);
 }
 
-static void run_attrs(struct pw_json *j, const struct pw_run *run)
+static void run_attrs(struct pw_render *r, struct pw_json *j, const struct pw_run *run)
 {
 	const struct pw_mmu *mmu = &run->piece->mmu;
 	struct pw_entry e, all;
@@ -101,7 +101,7 @@ static void run_attrs(struct pw_json *j, const struct pw_run *run)
 		mmu->arch->decode(mmu, run->level, run->raw_and, &all);
 		e.attrs &= all.attrs;
 	}
-	pw_json_bits(j, mmu, &e);
+	pw_json_bits(r, j, mmu, &e);
 }
 
 static void run(struct pw_render *r, const struct pw_run *run)
@@ -125,7 +125,7 @@ static void run(struct pw_render *r, const struct pw_run *run)
 		pw_json_pa(&j, "pa", run->pa);
 		pw_json_num(&j, "size", run->page_size);
 		pw_json_num(&j, "pages", run->pages);
-		run_attrs(&j, run);
+		run_attrs(r, &j, run);
 		perm(&j, "perm", run->kind == PW_LEAF ? run->perm : 0);
 		pw_json_str(&j, "level", pw_level_name(run->level));
 		pw_json_num(&j, "accessed", run->accessed);
@@ -180,7 +180,7 @@ static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
 	pw_json_bool(&j, "hw", e->hw);
 	form_pa(r, &j, "pa", PW_N_PA, e->pa);
 	pw_json_num(&j, "size", e->size);
-	pw_json_bits(&j, &rec->piece->mmu, e);
+	pw_json_bits(r, &j, &rec->piece->mmu, e);
 	perm(&j, "perm", rec->perm);
 	perm(&j, "own", e->perm);
 	pw_json_close(&j);
@@ -220,7 +220,8 @@ static void hole(struct pw_render *r, const struct pw_hole *hole)
 	pw_json_close(&j);
 }
 
-static void path_item(struct pw_json *j, const struct pw_translation *t, const struct pw_path_item *item)
+static void path_item(struct pw_render *r, struct pw_json *j, const struct pw_translation *t,
+		      const struct pw_path_item *item)
 {
 	const struct pw_mmu *mmu = &t->piece->mmu;
 	struct pw_entry e;
@@ -238,7 +239,7 @@ static void path_item(struct pw_json *j, const struct pw_translation *t, const s
 	pw_json_bool(j, "hw", e.hw);
 	pw_json_pa(j, "pa", e.pa);
 	pw_json_num(j, "size", e.size);
-	pw_json_bits(j, mmu, &e);
+	pw_json_bits(r, j, mmu, &e);
 	perm(j, "own", e.perm);
 	pw_json_end(j, '}');
 }
@@ -281,7 +282,7 @@ static void translation(struct pw_render *r, const struct pw_rec_translation *re
 	why(&j, rec);
 	pw_json_begin(&j, "path", '[');
 	for (unsigned i = 0; i < t->npath; i++)
-		path_item(&j, t, &t->path[i]);
+		path_item(r, &j, t, &t->path[i]);
 	pw_json_end(&j, ']');
 	pw_json_close(&j);
 	if (t->verdict == PW_MAPPED && t->pa == PW_PA_NONE)
@@ -414,7 +415,7 @@ static void decoded(struct pw_render *r, const struct pw_rec_decoded *d)
 	pw_json_bool(&j, "hw", d->entry.hw);
 	pw_json_pa(&j, "pa", d->entry.pa);
 	pw_json_num(&j, "size", d->entry.size);
-	pw_json_bits(&j, d->mmu, &d->entry);
+	pw_json_bits(r, &j, d->mmu, &d->entry);
 	perm(&j, "own", d->entry.perm);
 	if (d->explain)
 		bits(&j, d);

@@ -40,7 +40,7 @@ static void c_own(struct pw_render *r, const void *rec)
 
 static void c_bits(struct pw_render *r, const void *rec)
 {
-	pw_out_bits(r->out, dec_of(rec)->mmu, &dec_of(rec)->entry);
+	pw_out_bits(r, dec_of(rec)->mmu, &dec_of(rec)->entry);
 }
 
 PW_COLUMNS(decode, { "level", "LEVEL", "read as an entry of that level", 0, .put = c_level },

@@ -83,12 +83,12 @@ static void c_bits(struct pw_render *r, const void *rec)
 	const struct pw_entry *e = entry_of(rec);
 
 	if (r->view == PW_VIEW_PAGETABLES) {
-		pw_out_flags(r->out, mmu, e);
+		pw_out_flags(r, mmu, e);
 		return;
 	}
 	if (e->kind == PW_PROTNONE)
 		pw_out_str(r->out, e->attrs ? "protnone " : "protnone");
-	pw_out_bits(r->out, mmu, e);
+	pw_out_bits(r, mmu, e);
 }
 
 static void c_name(struct pw_render *r, const void *rec)

@@ -245,7 +245,7 @@ static void c_bits(struct pw_render *r, const void *rec)
 		run->piece->mmu.arch->decode(&run->piece->mmu, run->level, run->raw_and, &all);
 		first.attrs &= all.attrs;
 	}
-	pw_out_bits(r->out, &run->piece->mmu, &first);
+	pw_out_bits(r, &run->piece->mmu, &first);
 }
 
 PW_COLUMNS(run, { "range", "RANGE", "addresses, the end excluded", 25, .put = c_range },

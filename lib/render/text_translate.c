@@ -64,7 +64,7 @@ static void c_own(struct pw_render *r, const void *rec)
 
 static void c_bits(struct pw_render *r, const void *rec)
 {
-	pw_out_bits(r->out, &row_of(rec)->piece->mmu, &row_of(rec)->e);
+	pw_out_bits(r, &row_of(rec)->piece->mmu, &row_of(rec)->e);
 }
 
 PW_COLUMNS(path, { "level", "LEVEL", "level of the entry", 0, .put = c_level },

@@ -85,13 +85,14 @@ static const char *perm_text(char *cell, const struct line *l)
 static void bits_text(char *cell, const struct line *l)
 {
 	struct pw_out out = cell_out(cell);
+	struct pw_render r = { .out = &out }; /* without forms */
 
 	if (l->e.kind == PW_PROTNONE && l->r->view != PW_VIEW_PAGETABLES)
 		pw_out_str(&out, l->e.attrs ? "protnone " : "protnone");
 	if (l->r->view == PW_VIEW_PAGETABLES)
-		pw_out_flags(&out, &l->span->piece->mmu, &l->e);
+		pw_out_flags(&r, &l->span->piece->mmu, &l->e);
 	else
-		pw_out_bits(&out, &l->span->piece->mmu, &l->e);
+		pw_out_bits(&r, &l->span->piece->mmu, &l->e);
 	cell[out.len] = 0;
 }
 

@@ -70,7 +70,7 @@ static void space_init(struct pw_space *space, const struct pw_arch *arch, unsig
 	pw_x86_pat_linux(p->mmu.pat);
 }
 
-/* Words that are much alike, as in a real table, with others among them. */
+/* Words that are much alike, as in a real table, with others among them: plain leaves, or of any other kind. */
 static void fill(const struct pw_piece *p, unsigned depth, uint64_t raw[ENTRIES])
 {
 	static const uint64_t edges[] = {
@@ -78,18 +78,19 @@ static void fill(const struct pw_piece *p, unsigned depth, uint64_t raw[ENTRIES]
 		0x4000001f, 0x81, 0xfff,      0x000ffffffffff000, 0x200000e7, 0xc000000000000020
 	};
 	struct pw_leaf_format fmt;
-	uint64_t flags = any(), pa = any();
+	uint64_t flags = any(), pa = any(), kind;
 	unsigned odd = 1 + below(64);
 
 	p->mmu.arch->leaf_format(&p->mmu, p->mmu.mode->lv[depth].level, &fmt);
 	pa >>= below(64);
+	kind = below(2) ? fmt.leaf_value : any() & fmt.leaf_mask;
 	for (size_t i = 0; i < ENTRIES; i++) {
 		if (!below(odd))
 			flags = any() >> below(64);
 		if (!below(odd))
 			pa = any() >> below(64);
 		pa += fmt.pa_step;
-		raw[i] = (flags & ~fmt.leaf_mask & ~fmt.pa_mask) | fmt.leaf_value | (pa & fmt.pa_mask);
+		raw[i] = (flags & ~fmt.leaf_mask & ~fmt.pa_mask) | kind | (pa & fmt.pa_mask);
 		if (!below(odd))
 			raw[i] = below(2) ? any() >> below(64) : edges[below(sizeof(edges) / sizeof(edges[0]))];
 	}
