@@ -28,9 +28,10 @@ SERIES, LEVELS, MEM = "6.12", 4, 3072
 BLOCK = 1 << 20
 
 
-def _copy(source, to):
-    """Without the zeros."""
+def copy(source, to, head=b""):
+    """Without the zeros; head comes first."""
     with open(source, "rb") as f, open(to, "wb") as o:
+        o.write(head)
         while data := f.read(BLOCK):
             if any(data):
                 o.write(data)
@@ -54,7 +55,7 @@ def _make(directory):
         ranges = ",".join(f"{pa:x}-{pa + n - 1:x}" for pa, _, n in images.ranges_of(g.memory))
         g.stop()
         raw = os.path.join(directory, "raw")
-        _copy(g.ram_path, raw)
+        copy(g.ram_path, raw)
     root = next(r["root"] for r in _ask(raw, ranges, "ps") if r["rec"] == "process" and r["pid"] == pid)
     kernel = next(r["value"] for r in _ask(raw, ranges, "info") if r["rec"] == "fact" and r["fact"] == "kernel-root")
     with open(os.path.join(directory, "facts.json"), "w", encoding="ascii") as f:

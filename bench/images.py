@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """./run bench images [--runs N] [--json FILE]
 
-All user pages of the busiest process of a 3 GiB memory image, by pagewalk, libaddrxlat and drgn, with the file in the page cache
+All user pages of the busiest process of a 3 GiB memory image, by pagewalk, libaddrxlat, drgn and crash, with the file in the page cache
 and without; docs/performance.md says what each line is. All are measured in turn in each round, what is printed are medians and
 their ratios. Nothing is asserted: times differ from machine to machine.
 """
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import crash
 import image
 import report
 
@@ -31,6 +32,8 @@ WARM = {
     "bare": "a process that only reads the tables, level by level",
     "addrxlat": "libaddrxlat, page by page",
     "drgn": "drgn's memory reader, a Python walker",
+    "crash-start": "crash: reading the symbols, and no more",
+    "crash": f"crash: {crash.REPEAT} times vm -p, a line a page, and that start",
     "sum": "the limit: all slots of all tables added up in place",
 }
 COLD = {
@@ -49,7 +52,8 @@ TRANSLATE = {
     "translate": "'pagewalk translate root:PA - --brief', as a whole process",
 }
 TRANSLATIONS = 1000000
-WHOLE = ("root", "part", "smeared", "pid", "search", "bare", "cold-root", "cold-smeared", "cold-pid", "cold-search", "cold-bare")
+CRASHES = 3  # rounds with crash, which takes 10 s
+WHOLE = ("crash-start", "crash", "root", "part", "smeared", "pid", "search", "bare", "cold-root", "cold-smeared", "cold-pid", "cold-search", "cold-bare")
 
 
 def python_with_drgn():
@@ -68,6 +72,7 @@ class Bench:
         self.leaves = self._leaves()
         self.addresses = tempfile.NamedTemporaryFile(prefix="pagewalk-bench-")
         self.times, self.kib, self.pages, self.tables = {}, {}, 0, 0
+        self.crash = crash.get(self.raw, self.facts)
 
     def dump(self, *more, of=None):
         """The command that dumps the space, or another one."""
@@ -145,9 +150,19 @@ class Bench:
             out = subprocess.run(command, check=True, input=given, stdout=subprocess.PIPE, text=True).stdout
             self.add(prefix + way, *map(int, out.split()))
 
-    def round(self):
+    def by_crash(self):
+        self.whole("crash-start", self.crash.start)
+        self.whole("crash", self.crash.pages)
+        out = subprocess.run(self.dump("--frozen", "--entries", "--columns", "va,pa", "--noheadings"), check=True, stdout=subprocess.PIPE,
+                             text=True).stdout
+        ours = {int(va, 16): int(pa, 16) for va, pa in map(str.split, out.splitlines())}
+        assert self.crash.found() == ours, "crash and pagewalk do not find the same pages"
+
+    def round(self, n):
         self.by_library()
         self.by_processes()
+        if self.crash and n < CRASHES:
+            self.by_crash()
         self.by_peers("", 2)
         self.by_peers("cold-", 1)
 
@@ -156,8 +171,8 @@ def main():
     args = report.parser(__doc__).parse_args()
     b = Bench()
     print(f"bench: {args.runs} rounds", file=sys.stderr)
-    for _ in range(args.runs):
-        b.round()
+    for n in range(args.runs):
+        b.round(n)
 
     print(f"{b.pages} pages of 4K in {b.tables} tables of one process, {os.path.getsize(b.raw) >> 20} MiB raw; medians of {args.runs}\n")
     print("warm: all that is read is in the page cache")
@@ -175,6 +190,10 @@ def main():
           f"{m['exact-count'] / m['sum']:.1f} x that; an address anywhere {m['random'] / TRANSLATIONS:.0f} ns;\ncold, a whole process takes "
           f"{m['cold-root'] / 1e6:.0f} ms, {m['cold-root'] / m['cold-bare']:.2f} x one that only reads the tables; libaddrxlat "
           f"{m['cold-addrxlat'] / m['cold-root']:.1f} x and drgn {m['cold-drgn'] / m['cold-root']:.1f} x that")
+    if b.crash:
+        each = (m["crash"] - m["crash-start"]) / crash.REPEAT
+        print(f"crash has the same {b.pages} pages; it takes {each / 1e6:.0f} ms for them beside its start of {m['crash-start'] / 1e6:.0f} ms, "
+              f"{each / m['entries']:.0f} x the time of a whole pagewalk that prints them")
     report.write_json(args.json, pages=b.pages, tables=b.tables, translations=TRANSLATIONS, ns=b.times, kib=b.kib)
 
 
