@@ -6,6 +6,7 @@
 #include "json_rmap.h"
 #include "json_snapshot.h"
 #include "json_stats.h"
+#include "run.h"
 
 static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
 {
@@ -91,6 +92,31 @@ static void begin(struct pw_render *r)
 	pw_json_close(&j);
 }
 
+/* As pw_json_hex() and pw_json_pa(). */
+static void form_hex(struct pw_render *r, struct pw_json *j, const char *key, unsigned number, uint64_t v)
+{
+	pw_json_key(j, key);
+	pw_out_mem(j->out, "\"0x", 3);
+	pw_form_hex(r, number, v, 1);
+	pw_out_char(j->out, '"');
+}
+
+static void form_pa(struct pw_render *r, struct pw_json *j, const char *key, unsigned number, uint64_t pa)
+{
+	if (pa == PW_PA_NONE)
+		pw_json_null(j, key);
+	else
+		form_hex(r, j, key, number, pa);
+}
+
+static void form_end(struct pw_render *r, struct pw_json *j, const char *key, unsigned number, uint64_t last)
+{
+	if (last == UINT64_MAX)
+		pw_json_end_of(j, key, last);
+	else
+		form_hex(r, j, key, number, last + 1);
+}
+
 static void run_attrs(struct pw_render *r, struct pw_json *j, const struct pw_run *run)
 {
 	const struct pw_mmu *mmu = &run->piece->mmu;
@@ -104,14 +130,14 @@ static void run_attrs(struct pw_render *r, struct pw_json *j, const struct pw_ru
 	pw_json_bits(r, j, mmu, &e);
 }
 
-static void run(struct pw_render *r, const struct pw_run *run)
+static void put_run(struct pw_render *r, const struct pw_run *run)
 {
 	struct pw_json j;
 
 	open_rec(r, &j, run->is_hole ? "hole" : "run");
 	pw_json_str(&j, "target", r->head.name);
-	pw_json_hex(&j, "va", run->va);
-	pw_json_end_of(&j, "end", run->last);
+	form_hex(r, &j, "va", PW_R_VA, run->va);
+	form_end(r, &j, "end", PW_R_END, run->last);
 	if (run->is_hole) {
 		pw_json_str(&j, "level", pw_level_name(run->level));
 		pw_json_hex(&j, "raw", run->raw_first);
@@ -122,7 +148,7 @@ static void run(struct pw_render *r, const struct pw_run *run)
 			pw_json_str(&j, "doubt", pw_doubt_name(run->doubt));
 	} else {
 		pw_json_str(&j, "kind", pw_kind_name(run->kind));
-		pw_json_pa(&j, "pa", run->pa);
+		form_pa(r, &j, "pa", PW_R_PA, run->pa);
 		pw_json_num(&j, "size", run->page_size);
 		pw_json_num(&j, "pages", run->pages);
 		run_attrs(r, &j, run);
@@ -138,23 +164,6 @@ static void run(struct pw_render *r, const struct pw_run *run)
 	if (run->area && run->area->path)
 		pw_json_str(&j, "path", run->area->path);
 	pw_json_close(&j);
-}
-
-/* As pw_json_hex() and pw_json_pa(). */
-static void form_hex(struct pw_render *r, struct pw_json *j, const char *key, enum pw_entry_number number, uint64_t v)
-{
-	pw_json_key(j, key);
-	pw_out_mem(j->out, "\"0x", 3);
-	pw_form_hex(r, number, v, 1);
-	pw_out_char(j->out, '"');
-}
-
-static void form_pa(struct pw_render *r, struct pw_json *j, const char *key, enum pw_entry_number number, uint64_t pa)
-{
-	if (pa == PW_PA_NONE)
-		pw_json_null(j, key);
-	else
-		form_hex(r, j, key, number, pa);
 }
 
 static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
@@ -184,6 +193,11 @@ static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
 	perm(&j, "perm", rec->perm);
 	perm(&j, "own", e->perm);
 	pw_json_close(&j);
+}
+
+static void run(struct pw_render *r, const struct pw_run *run)
+{
+	pw_put_run(r, run, put_run);
 }
 
 static void step(struct pw_render *r, const struct pw_step *step)

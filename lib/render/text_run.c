@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* dump's usual form: a line a run. */
 #include "bits.h"
+#include "run.h"
 #include "text.h"
 
 static void decode_first(const struct pw_run *run, struct pw_entry *e)
@@ -22,21 +23,29 @@ static bool reserved(const struct pw_run *run)
 	return run->kind == PW_LEAF && e.reserved;
 }
 
-static void c_range(struct pw_render *r, const void *rec)
+static void put_end(struct pw_render *r, enum pw_run_number number, uint64_t last, unsigned digits)
 {
-	const struct pw_run *run = rec;
-
-	pw_text_range(r, run->va, run->last);
+	if (last == UINT64_MAX)
+		pw_out_hex_end(r->out, last, digits);
+	else
+		pw_form_hex(r, number, last + 1, digits);
 }
 
 static void c_va(struct pw_render *r, const void *rec)
 {
-	pw_out_hexn(r->out, ((const struct pw_run *)rec)->va, r->va_digits);
+	pw_form_hex(r, PW_R_VA, ((const struct pw_run *)rec)->va, r->va_digits);
 }
 
 static void c_end(struct pw_render *r, const void *rec)
 {
-	pw_out_hex_end(r->out, ((const struct pw_run *)rec)->last, r->va_digits);
+	put_end(r, PW_R_END, ((const struct pw_run *)rec)->last, r->va_digits);
+}
+
+static void c_range(struct pw_render *r, const void *rec)
+{
+	c_va(r, rec);
+	pw_out_char(r->out, '-');
+	c_end(r, rec);
 }
 
 static void c_size(struct pw_render *r, const void *rec)
@@ -129,11 +138,11 @@ static void extents(struct pw_render *r, const struct pw_run *run)
 	if (run->pa == PW_PA_NONE || run->extents == 0) {
 		pw_text_pa(r, PW_PA_NONE, true);
 	} else if (run->extents == 1) {
-		pw_text_pa(r, run->pa, false);
+		pw_text_form_pa(r, PW_R_PA, run->pa, false);
 		if (run->kind == PW_PROTNONE)
 			return; /* the word before takes the room */
 		pw_out_char(o, '-');
-		pw_out_hex_end(o, run->pa + run->pages * run->page_size - 1, 1);
+		put_end(r, PW_R_PA_END, run->pa + run->pages * run->page_size - 1, 1);
 	} else {
 		pw_out_dec(o, run->extents);
 		pw_out_str(o, " extents");
@@ -229,7 +238,7 @@ static void c_pa(struct pw_render *r, const void *rec)
 {
 	const struct pw_run *run = rec;
 
-	pw_text_pa(r, run->is_hole ? PW_PA_NONE : run->pa, in_memory(run));
+	pw_text_form_pa(r, PW_R_PA, run->is_hole ? PW_PA_NONE : run->pa, in_memory(run));
 }
 
 static void c_bits(struct pw_render *r, const void *rec)
@@ -266,7 +275,12 @@ PW_COLUMNS(run, { "range", "RANGE", "addresses, the end excluded", 25, .put = c_
 	   { "vma", "VMA", "the VMA's own permissions", 4, false, true, c_vma },
 	   { "path", "PATH", "the mapped file", 10, false, true, c_path });
 
-void pw_text_run(struct pw_render *r, const struct pw_run *run)
+static void put_row(struct pw_render *r, const struct pw_run *run)
 {
 	pw_row(r, run);
+}
+
+void pw_text_run(struct pw_render *r, const struct pw_run *run)
+{
+	pw_put_run(r, run, put_row);
 }

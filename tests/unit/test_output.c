@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "line_text.h"
+#include "render/form.h"
 #include "render/json.h"
 
 #define SPANS   400 /* each up to 512 entries, in each form */
@@ -194,7 +195,7 @@ static void some_columns(enum pw_view view, char *list)
 {
 	size_t n, from, step;
 	const struct pw_column *col = pw_view_columns(view, &n);
-	size_t left = 1 + below(n);
+	size_t left = 1 + below(n < PW_MAX_COLUMNS ? n : PW_MAX_COLUMNS);
 
 	from = below(n);
 	step = below(2) ? 1 : n - 1;
@@ -279,6 +280,85 @@ static void test_what_was_copied_is_forgotten_between_spaces(void **state)
 			compare_span(&r, &span);
 	}
 	render_free(&r);
+}
+
+/* ---- runs ---- */
+
+struct two {
+	struct pw_render copies, fresh;
+	struct pw_out copied, written;
+	unsigned runs;
+};
+
+static void compare_two(struct two *t, const struct pw_run *run)
+{
+	t->copied.len = t->written.len = 0;
+	t->copies.ops->run(&t->copies, run);
+	pw_forms_forget(&t->fresh);
+	t->fresh.ops->run(&t->fresh, run);
+	pw_out_room(&t->copied, 1);
+	pw_out_room(&t->written, 1);
+	t->copied.buf[t->copied.len] = t->written.buf[t->written.len] = 0;
+	assert_string_equal(t->copied.buf, t->written.buf);
+}
+
+static int compare_run(void *ctx, const struct pw_run *run)
+{
+	struct pw_run last = *run, more = *run;
+	struct two *t = ctx;
+
+	last.last = UINT64_MAX;
+	more.pages += 1024;
+	compare_two(t, run);
+	compare_two(t, &last);
+	compare_two(t, &more);
+	compare_two(t, run);
+	t->runs++;
+	return 0;
+}
+
+static void compare_runs(const struct pw_render_ops *ops, enum pw_runs_mode mode)
+{
+	static uint64_t raw[ENTRIES];
+	struct pw_space space;
+	struct pw_span span;
+	struct pw_runs *runs;
+	struct two t = { 0 };
+	char list[256];
+
+	any_space(&space);
+	some_columns(PW_VIEW_RUNS, list);
+	render_init(&t.copies, &t.copied, ops, &space, PW_VIEW_RUNS, below(2) ? NULL : list);
+	t.fresh = t.copies;
+	t.fresh.out = &t.written;
+	assert_int_equal(pw_out_init(&t.written, -1), 0);
+	assert_non_null(pw_forms_of(&t.fresh));
+	runs = pw_runs_new(mode, &space.areas, compare_run, &t);
+	assert_non_null(runs);
+	for (unsigned k = 0; k < 20; k++) {
+		span_init(&span, &space.piece[0], raw);
+		for (size_t i = 0; i < span.n; i++)
+			raw[i] ^= below(4) ? 0 : UINT64_C(1) << (below(2) ? 12 : 5 + below(2));
+		assert_int_equal(pw_runs_visitor.span(runs, &span), 0);
+		assert_int_equal(pw_runs_flush(runs), 0);
+	}
+	assert_true(t.runs > 100);
+	pw_runs_free(runs);
+	free(t.fresh.forms);
+	pw_out_free(&t.written);
+	render_free(&t.copies);
+}
+
+/* A line that is a copy of another is as one that is written anew. */
+static void test_runs(void **state)
+{
+	static const enum pw_runs_mode modes[] = { PW_RUNS_READ, PW_RUNS_PHYS, PW_RUNS_EXACT };
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		compare_runs(&pw_render_text, modes[i % 3]);
+		compare_runs(&pw_render_json, modes[i % 3]);
+	}
 }
 
 /* ---- translations ---- */
@@ -435,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_entries_in_any_columns),
 		cmocka_unit_test(test_entries_as_json),
 		cmocka_unit_test(test_what_was_copied_is_forgotten_between_spaces),
+		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_translations),
 		cmocka_unit_test(test_hexadecimal),
 		cmocka_unit_test(test_strings_of_json),

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run.h"
+
+#define MOST_PAGES 1023 /* longer runs are few */
+
+/* The CPU maps all of it, the frames follow each other, and the text depends on the key alone but for the numbers. */
+static bool has_form(const struct pw_run *run, const struct pw_leaf_format *fmt)
+{
+	return run->kind == PW_LEAF && !run->is_hole && run->extents == 1 && run->pa != PW_PA_NONE &&
+	       run->pages <= MOST_PAGES && run->last != UINT64_MAX && fmt->leaf_mask &&
+	       (run->raw_first & fmt->leaf_mask) == fmt->leaf_value;
+}
+
+static uint64_t shape_of(const struct pw_run *run, const uint64_t number[PW_RUN_NUMBERS])
+{
+	uint64_t shape = 1 << 3 | run->level; /* no entry's */
+
+	shape = shape << 8 | run->perm;
+	shape = shape << 10 | run->pages;
+	shape = shape << 10 | run->accessed;
+	shape = shape << 10 | run->dirty;
+	for (unsigned i = 0; i < PW_RUN_NUMBERS; i++)
+		shape = shape << 5 | pw_hex_count(number[i]);
+	return shape;
+}
+
+void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_run_row_fn fn)
+{
+	const struct pw_mmu *mmu = &run->piece->mmu;
+	struct pw_leaf_format fmt = { 0 };
+	const uint64_t number[PW_RUN_NUMBERS] = {
+		[PW_R_VA] = run->va,
+		[PW_R_END] = run->last + 1,
+		[PW_R_PA] = run->pa,
+		[PW_R_PA_END] = run->pa + run->pages * run->page_size,
+	};
+	struct pw_form_key key;
+	struct pw_form *f;
+
+	if (mmu->arch->leaf_format)
+		mmu->arch->leaf_format(mmu, run->level, &fmt);
+	if (!has_form(run, &fmt) || !pw_forms_of(r)) {
+		fn(r, run);
+		return;
+	}
+	key = (struct pw_form_key){
+		.piece = run->piece,
+		.area = run->area,
+		.bits = run->raw_first & ~fmt.pa_mask,
+		.shape = shape_of(run, number),
+		.more = run->raw_and & ~fmt.pa_mask,
+	};
+	f = pw_form_find(r->forms, &key);
+	if (f->len) {
+		pw_form_put(r->out, f, number);
+		return;
+	}
+	pw_form_begin(r, f, &key);
+	fn(r, run);
+	pw_form_end(r);
+}
