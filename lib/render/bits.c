@@ -107,3 +107,10 @@ void pw_json_bits(struct pw_render *r, struct pw_json *j, const struct pw_mmu *m
 	if (e->reserved)
 		pw_json_hex(j, "reserved", e->reserved);
 }
+
+void pw_json_perm(struct pw_json *j, const char *key, unsigned perm)
+{
+	char text[5];
+
+	pw_json_str(j, key, perm == PW_PERM_UNKNOWN ? NULL : pw_perm_text(perm, text));
+}

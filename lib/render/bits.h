@@ -24,6 +24,9 @@ void pw_json_bits(struct pw_render *r, struct pw_json *j, const struct pw_mmu *m
 /* "attrs":[...] alone. */
 void pw_json_attrs(struct pw_json *j, const struct pw_mmu *mmu, uint64_t attrs);
 
+/* "rwxu", or null. */
+void pw_json_perm(struct pw_json *j, const char *key, unsigned perm);
+
 /* NULL when the entry has none. */
 const char *pw_memtype_name(const struct pw_mmu *mmu, const struct pw_entry *e);
 

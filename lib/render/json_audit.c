@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* audit's records. Rule ids and levels are API: add, never rename. */
+#include "bits.h"
 #include "json_snapshot.h"
 
 void pw_json_finding(struct pw_render *r, const struct pw_finding *f)
 {
 	struct pw_json j = { .out = r->out };
-	char perm[5];
 
 	pw_json_open(&j, "finding");
 	pw_json_str(&j, "rule", f->rule->id);
@@ -22,7 +22,7 @@ void pw_json_finding(struct pw_render *r, const struct pw_finding *f)
 	pw_json_num(&j, "pieces", f->pieces);
 	pw_json_num(&j, "pages", f->pages);
 	pw_json_num(&j, "bytes", f->bytes);
-	pw_json_str(&j, "perm", pw_perm_text(f->perm, perm));
+	pw_json_perm(&j, "perm", f->perm);
 	pw_json_str(&j, "vma", f->vma[0] ? f->vma : NULL);
 	pw_json_str(&j, "name", f->name);
 	pw_json_str(&j, "path", f->path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* diff's records. The words in "what" and "side" are API: add, never rename. */
+#include "bits.h"
 #include "json_snapshot.h"
 
 static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
@@ -49,7 +50,6 @@ void pw_json_diff_lone(struct pw_render *r, const struct pw_rec_lone *l)
 
 static void side(struct pw_json *j, const char *key, const struct pw_change_side *s)
 {
-	char perm[5];
 
 	if (s->kind == PW_NONE) {
 		pw_json_null(j, key);
@@ -57,7 +57,7 @@ static void side(struct pw_json *j, const char *key, const struct pw_change_side
 	}
 	pw_json_begin(j, key, '{');
 	pw_json_str(j, "kind", pw_kind_name(s->kind));
-	pw_json_str(j, "perm", s->kind == PW_LEAF && s->perm != PW_PERM_UNKNOWN ? pw_perm_text(s->perm, perm) : NULL);
+	pw_json_perm(j, "perm", s->kind == PW_LEAF ? s->perm : PW_PERM_UNKNOWN);
 	pw_json_num(j, "size", s->size);
 	pw_json_pa(j, "pa", s->pa);
 	if (s->has_swap)

@@ -57,7 +57,6 @@ void pw_json_layout(struct pw_render *r)
 void pw_json_place(struct pw_render *r, const struct pw_rec_place *place)
 {
 	const struct pw_translation *t = place->t;
-	char perm[5];
 	struct pw_json j;
 
 	open_rec(r, &j, "place");
@@ -69,7 +68,7 @@ void pw_json_place(struct pw_render *r, const struct pw_rec_place *place)
 	num_or_null(&j, "frame", place->frame != PW_PA_NONE, place->frame);
 	pw_json_str(&j, "verdict", t ? pw_verdict_name(t->verdict) : NULL);
 	num_or_null(&j, "size", t && t->verdict == PW_MAPPED, t ? t->size : 0);
-	pw_json_str(&j, "perm", t && t->verdict == PW_MAPPED ? pw_perm_text(t->perm, perm) : NULL);
+	pw_json_perm(&j, "perm", t && t->verdict == PW_MAPPED ? t->perm : PW_PERM_UNKNOWN);
 	pw_json_str(&j, "found", place->area->found);
 	pw_json_close(&j);
 }

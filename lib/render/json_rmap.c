@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* rmap's records: a record a frame and mapping, as they are found, and one a frame at the end. */
+#include "bits.h"
 #include "json_rmap.h"
 
 #define PAGE UINT64_C(4096)
@@ -13,7 +14,6 @@ static void open_rec(struct pw_render *r, struct pw_json *j, const char *rec)
 static void mapping(struct pw_render *r, const struct pw_rec_reach *rec, uint64_t off)
 {
 	struct pw_json j;
-	char perm[5];
 
 	open_rec(r, &j, "mapping");
 	pw_json_hex(&j, "pa", rec->pa + off);
@@ -23,7 +23,7 @@ static void mapping(struct pw_render *r, const struct pw_rec_reach *rec, uint64_
 	pw_json_num(&j, "size", rec->size);
 	pw_json_str(&j, "level", pw_level_name(rec->level));
 	pw_json_str(&j, "kind", pw_kind_name(rec->kind));
-	pw_json_str(&j, "perm", rec->perm == PW_PERM_UNKNOWN ? NULL : pw_perm_text(rec->perm, perm));
+	pw_json_perm(&j, "perm", rec->perm);
 	pw_json_pa(&j, "slot", rec->slot_pa);
 	pw_json_str(&j, "name", rec->name);
 	pw_json_close(&j);

@@ -48,6 +48,7 @@ void pw_text_again(struct pw_render *r, const struct pw_rec_again *a);
 void pw_text_stats(struct pw_render *r, const struct pw_rec_stats *s);
 void pw_text_stats_row(struct pw_render *r, const struct pw_rec_stats_row *row);
 void pw_text_round(struct pw_render *r, const struct pw_rec_round *round);
+void pw_text_end(struct pw_render *r, const struct pw_rec_end *e);
 
 /* "bpf, validated", or "snapshot of bpf, validated, 2026-11-26 02:20:11 UTC" */
 void pw_text_source(struct pw_out *o, const struct pw_target *t, enum pw_consistency c);
