@@ -121,18 +121,19 @@ class Bench:
         f = self.facts
         pid, given = self.dump("--frozen", of=str(f["pid"])), ("--root", f["kernel_root"])
         bare = [os.path.join(report.BUILD, "bench", "reader"), self.raw, f["ranges"], f["root"], str(f["levels"])]
+        # What is warm has just been read by the same command.
         self.whole("cold-bare", bare)
-        self.whole("cold-root", self.dump("--frozen"))
-        self.whole("cold-smeared", self.dump())
-        self.whole("cold-pid", [*pid, *given])
-        self.whole("cold-search", pid)
         self.whole("bare", bare)
+        self.whole("cold-root", self.dump("--frozen"))
         self.whole("root", self.dump("--frozen"))
         self.whole("part", self.dump(self.part(), "--frozen"))
-        self.whole("smeared", self.dump())
         self.whole("entries", self.dump("--frozen", "--entries"))
         self.whole("entries-part", self.dump(self.part(), "--frozen", "--entries"))
+        self.whole("cold-smeared", self.dump())
+        self.whole("smeared", self.dump())
+        self.whole("cold-pid", [*pid, *given])
         self.whole("pid", [*pid, *given])
+        self.whole("cold-search", pid)
         self.whole("search", pid)
         self.whole("translate", [self.pagewalk, "translate", f"root:{f['root']}", "-", "--brief", "-s", f"raw:{self.raw}", "--ranges",
                                  f["ranges"], "--paging", str(f["levels"]), "--frozen"], self.addresses.name)
