@@ -5,7 +5,7 @@
 struct span_of {
 	const struct pw_span *span;
 	const struct pw_mode_level *lv;
-	pw_entry_fn fn;
+	pw_row_fn fn;
 	struct pw_leaf_format fmt;
 	unsigned pa_shift;  /* from the format's unit to bytes */
 	unsigned va_digits; /* at least; 0 where numbers are not padded */
@@ -16,7 +16,7 @@ struct span_of {
 	uint64_t bits, pa, n;
 };
 
-static void span_init(struct pw_render *r, struct span_of *s, const struct pw_span *span, pw_entry_fn fn)
+static void span_init(struct pw_render *r, struct span_of *s, const struct pw_span *span, pw_row_fn fn)
 {
 	const struct pw_mmu *mmu = &span->piece->mmu;
 
@@ -117,20 +117,26 @@ static inline bool is_of_form(const struct span_of *s, uint64_t bits, uint64_t p
 	return bits == s->bits && pa - s->pa < s->n;
 }
 
-static inline void put_by_form(struct pw_render *r, const struct span_of *s, const struct pw_form *f, size_t i,
-			       uint64_t pa, uint64_t swap_offset)
+static inline void numbers_of(const struct span_of *s, size_t i, uint64_t pa, uint64_t swap_offset,
+			      uint64_t number[PW_ENTRY_NUMBERS])
 {
 	uint64_t va = va_of(s, i), slot_pa = slot_of(s, i);
-	const uint64_t number[PW_ENTRY_NUMBERS] = {
-		[PW_N_VA] = va,
-		[PW_N_SLOT] = slot_pa,
-		[PW_N_TABLE] = table_of(s->lv, slot_pa),
-		[PW_N_INDEX] = pw_index(s->lv, va),
-		[PW_N_RAW] = s->span->raw[i],
-		[PW_N_PA] = pa,
-		[PW_N_OFFSET] = swap_offset,
-	};
 
+	number[PW_N_VA] = va;
+	number[PW_N_SLOT] = slot_pa;
+	number[PW_N_TABLE] = table_of(s->lv, slot_pa);
+	number[PW_N_INDEX] = pw_index(s->lv, va);
+	number[PW_N_RAW] = s->span->raw[i];
+	number[PW_N_PA] = pa;
+	number[PW_N_OFFSET] = swap_offset;
+}
+
+static inline void put_by_form(struct pw_render *r, const struct span_of *s, const struct pw_form *f, size_t i,
+			       uint64_t pa)
+{
+	uint64_t number[PW_ENTRY_NUMBERS];
+
+	numbers_of(s, i, pa, 0, number);
 	pw_form_put(r->out, f, number);
 }
 
@@ -151,7 +157,7 @@ static void put_plain_leaf(struct pw_render *r, struct span_of *s, size_t i, uin
 	struct pw_rec_entry rec;
 
 	if (f->len) {
-		put_by_form(r, s, f, i, pa, 0);
+		put_by_form(r, s, f, i, pa);
 	} else {
 		decode_of_span(s, i, &rec);
 		pw_form_begin(r, f, &key);
@@ -181,9 +187,9 @@ static uint64_t all_of(const struct pw_entry *e)
 
 static void put_decoded(struct pw_render *r, struct span_of *s, size_t i)
 {
+	uint64_t number[PW_ENTRY_NUMBERS];
 	struct pw_rec_entry rec;
 	struct pw_form_key key;
-	struct pw_form *f;
 
 	decode_of_span(s, i, &rec);
 	if (rec.e.kind == PW_LEAF && rec.e.pa == PW_PA_NONE)
@@ -199,19 +205,13 @@ static void put_decoded(struct pw_render *r, struct span_of *s, size_t i)
 		.shape = s->shape << 5 | (rec.e.pa == PW_PA_NONE ? 0 : pw_hex_count(rec.e.pa)),
 		.more = all_of(&rec.e),
 	};
-	f = pw_form_find(r->forms, &key);
-	if (f == s->form) /* it gave way */
+	numbers_of(s, i, rec.e.pa, rec.e.swap_offset, number);
+	pw_form_row(r, &key, number, s->fn, &rec);
+	if (r->forms->last == s->form) /* that one gave way */
 		s->n = 0;
-	if (f->len) {
-		put_by_form(r, s, f, i, rec.e.pa, rec.e.swap_offset);
-		return;
-	}
-	pw_form_begin(r, f, &key);
-	s->fn(r, &rec);
-	pw_form_end(r);
 }
 
-void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entry_fn fn)
+void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_row_fn fn)
 {
 	size_t i = 0, end;
 	struct span_of s;
@@ -229,14 +229,14 @@ void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entr
 			if (!is_plain_leaf(&s, raw, pa))
 				put_decoded(r, &s, i);
 			else if (is_of_form(&s, bits, pa))
-				put_by_form(r, &s, s.form, i, pa, 0);
+				put_by_form(r, &s, s.form, i, pa);
 			else
 				put_plain_leaf(r, &s, i, bits, pa);
 		}
 	}
 }
 
-void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_entry_fn fn)
+void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_row_fn fn)
 {
 	const struct pw_step step = {
 		.piece = hole->piece,
@@ -252,7 +252,7 @@ void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_entry_
 		pw_entry_alone(r, &step, fn);
 }
 
-void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_entry_fn fn)
+void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_row_fn fn)
 {
 	struct pw_rec_entry rec = {
 		.piece = step->piece,

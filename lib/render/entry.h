@@ -21,15 +21,12 @@ struct pw_rec_entry {
 /* The numbers of a row, for pw_form_hex() and pw_form_dec(); whatever else is in it depends on the other members alone. */
 enum pw_entry_number { PW_N_VA, PW_N_SLOT, PW_N_TABLE, PW_N_INDEX, PW_N_RAW, PW_N_PA, PW_N_OFFSET, PW_ENTRY_NUMBERS };
 
-/* Writes one row. */
-typedef void (*pw_entry_fn)(struct pw_render *r, const struct pw_rec_entry *rec);
-
-/* A row for each entry that is not empty; fn writes those that are unlike any before. */
-void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_entry_fn fn);
+/* A row for each entry that is not empty; fn writes those (a struct pw_rec_entry each) that are unlike any before. */
+void pw_entries_of_span(struct pw_render *r, const struct pw_span *span, pw_row_fn fn);
 
 /* One entry alone: a step; or the entry that a hole is below of, if there is one. */
-void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_entry_fn fn);
-void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_entry_fn fn);
+void pw_entry_alone(struct pw_render *r, const struct pw_step *step, pw_row_fn fn);
+void pw_entry_of_hole(struct pw_render *r, const struct pw_hole *hole, pw_row_fn fn);
 
 static inline uint64_t pw_entry_table(const struct pw_rec_entry *rec)
 {

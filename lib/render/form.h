@@ -96,6 +96,9 @@ static inline void pw_form_fill_decimal(char *row, const struct pw_blank *b, uin
 		row[b->at + i] = '0' + v % 10;
 }
 
+/* Writes a row the usual way. */
+typedef void (*pw_row_fn)(struct pw_render *r, const void *rec);
+
 /* A row by form f. Fixed sizes need no call; what is too much is overwritten by what follows. */
 static inline void pw_form_put(struct pw_out *o, const struct pw_form *restrict f, const uint64_t *restrict value)
 {
@@ -112,6 +115,21 @@ static inline void pw_form_put(struct pw_out *o, const struct pw_form *restrict 
 		pw_form_fill_hex(row, b, value[b->number]);
 	for (const struct pw_blank *b = f->decimal; b < decimal_end; b++)
 		pw_form_fill_decimal(row, b, value[b->number]);
+}
+
+/* A row by the form with that key; without one yet, fn writes rec and that becomes it. */
+static inline void pw_form_row(struct pw_render *r, const struct pw_form_key *key, const uint64_t *value, pw_row_fn fn,
+			       const void *rec)
+{
+	struct pw_form *f = pw_form_find(r->forms, key);
+
+	if (f->len) {
+		pw_form_put(r->out, f, value);
+		return;
+	}
+	pw_form_begin(r, f, key);
+	fn(r, rec);
+	pw_form_end(r);
 }
 
 #endif

@@ -44,8 +44,9 @@ static void run_attrs(struct pw_render *r, struct pw_json *j, const struct pw_ru
 	pw_json_bits(r, j, mmu, &e);
 }
 
-static void put_run(struct pw_render *r, const struct pw_run *run)
+static void put_run(struct pw_render *r, const void *rec)
 {
+	const struct pw_run *run = rec;
 	struct pw_json j = { .out = r->out };
 
 	pw_json_open(&j, run->is_hole ? "hole" : "run");
@@ -80,8 +81,9 @@ static void put_run(struct pw_render *r, const struct pw_run *run)
 	pw_json_close(&j);
 }
 
-static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
+static void put_entry(struct pw_render *r, const void *of)
 {
+	const struct pw_rec_entry *rec = of;
 	const struct pw_entry *e = &rec->e;
 	bool has_slot = rec->slot_pa != PW_PA_NONE;
 	struct pw_json j = { .out = r->out };

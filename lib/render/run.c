@@ -24,7 +24,7 @@ static uint64_t shape_of(const struct pw_run *run, const uint64_t number[PW_RUN_
 	return shape;
 }
 
-void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_run_row_fn fn)
+void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_row_fn fn)
 {
 	const struct pw_mmu *mmu = &run->piece->mmu;
 	struct pw_leaf_format fmt = { 0 };
@@ -35,7 +35,6 @@ void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_run_row_fn fn)
 		[PW_R_PA_END] = run->pa + run->pages * run->page_size,
 	};
 	struct pw_form_key key;
-	struct pw_form *f;
 
 	if (mmu->arch->leaf_format)
 		mmu->arch->leaf_format(mmu, run->level, &fmt);
@@ -50,12 +49,5 @@ void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_run_row_fn fn)
 		.shape = shape_of(run, number),
 		.more = run->raw_and & ~fmt.pa_mask,
 	};
-	f = pw_form_find(r->forms, &key);
-	if (f->len) {
-		pw_form_put(r->out, f, number);
-		return;
-	}
-	pw_form_begin(r, f, &key);
-	fn(r, run);
-	pw_form_end(r);
+	pw_form_row(r, &key, number, fn, run);
 }

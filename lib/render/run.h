@@ -12,9 +12,7 @@
 /* The numbers of a row, for pw_form_hex(). The ends are those that follow the last byte, which the last one of 64 bits has not. */
 enum pw_run_number { PW_R_VA, PW_R_END, PW_R_PA, PW_R_PA_END, PW_RUN_NUMBERS };
 
-typedef void (*pw_run_row_fn)(struct pw_render *r, const struct pw_run *run);
-
-/* A row; fn writes one that is unlike those before. */
-void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_run_row_fn fn);
+/* A row; fn writes one (a struct pw_run) that is unlike those before. */
+void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_row_fn fn);
 
 #endif

@@ -176,14 +176,9 @@ PW_COLUMNS(pagetables, { "index", "INDEX", "number of the slot in its table, ind
 	   { "size", "SIZE", "bytes that it covers", 4, true, true, c_size },
 	   { "perm", "PERM", "permissions by all levels; swap, soft: not in memory", 4, false, true, c_perm });
 
-static void put_entry(struct pw_render *r, const struct pw_rec_entry *rec)
-{
-	pw_row(r, rec);
-}
-
 void pw_text_step(struct pw_render *r, const struct pw_step *step)
 {
-	pw_entry_alone(r, step, put_entry);
+	pw_entry_alone(r, step, pw_row);
 }
 
 void pw_text_span(struct pw_render *r, const struct pw_span *span)
@@ -191,13 +186,13 @@ void pw_text_span(struct pw_render *r, const struct pw_span *span)
 	if (r->view == PW_VIEW_PAGEMAP)
 		pw_text_pagemap(r, span);
 	else
-		pw_entries_of_span(r, span, put_entry);
+		pw_entries_of_span(r, span, pw_row);
 }
 
 /* A line of its own form; where an entry leads there, that entry comes first. */
 void pw_text_hole(struct pw_render *r, const struct pw_hole *hole)
 {
-	pw_entry_of_hole(r, hole, put_entry);
+	pw_entry_of_hole(r, hole, pw_row);
 	pw_out_room(r->out, PW_OUT_ROW);
 	if (r->colour && hole->reason != PW_HOLE_ALIAS)
 		pw_out_str(r->out, PW_YELLOW);

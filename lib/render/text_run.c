@@ -275,12 +275,7 @@ PW_COLUMNS(run, { "range", "RANGE", "addresses, the end excluded", 25, .put = c_
 	   { "vma", "VMA", "the VMA's own permissions", 4, false, true, c_vma },
 	   { "path", "PATH", "the mapped file", 10, false, true, c_path });
 
-static void put_row(struct pw_render *r, const struct pw_run *run)
-{
-	pw_row(r, run);
-}
-
 void pw_text_run(struct pw_render *r, const struct pw_run *run)
 {
-	pw_put_run(r, run, put_row);
+	pw_put_run(r, run, pw_row);
 }

@@ -507,18 +507,9 @@ static void brief(struct pw_render *r, const struct pw_translation *t)
 		.bits = t->size,
 		.shape = ((t->verdict << 8 | t->perm) << 5 | pw_hex_count(t->va)) << 5 | pa_digits,
 	};
-	struct pw_form *f;
 
-	if (!pw_forms_of(r))
-		return;
-	f = pw_form_find(r->forms, &key);
-	if (f->len) {
-		pw_form_put(r->out, f, number);
-		return;
-	}
-	pw_form_begin(r, f, &key);
-	pw_row(r, t);
-	pw_form_end(r);
+	if (pw_forms_of(r))
+		pw_form_row(r, &key, number, pw_row, t);
 }
 
 void pw_text_translation(struct pw_render *r, const struct pw_rec_translation *rec)
