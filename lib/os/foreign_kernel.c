@@ -38,7 +38,7 @@ static void look_at(void *ctx, const struct pw_btf *btf, uint32_t id, const stru
 	const struct wants *w = ctx;
 
 	if (BTF_INFO_KIND(t->info) == BTF_KIND_ENUM) {
-		if (!strcmp(name, "pageflags"))
+		if (w->off->pg_head == UINT32_MAX && !strcmp(name, "pageflags"))
 			pw_btf_enumerator(btf, t, "PG_head", &w->off->pg_head);
 		return;
 	}
@@ -107,11 +107,11 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "page", "pt_mm", &off->page_mm, true },
 		{ "ptdesc", "pt_mm", &off->ptdesc_mm, true },
 	};
-	const struct wants wants = { want, sizeof(want) / sizeof(want[0]), off };
+	struct wants wants = { want, sizeof(want) / sizeof(want[0]), off };
 	uint32_t vma = 0, page = 0;
 
 	off->pg_head = UINT32_MAX;
-	pw_btf_each(btf, 1u << BTF_KIND_STRUCT | 1u << BTF_KIND_ENUM, look_at, (void *)&wants);
+	pw_btf_each(btf, 1u << BTF_KIND_STRUCT | 1u << BTF_KIND_ENUM, look_at, &wants);
 	for (size_t i = 0; i < wants.n; i++) {
 		*want[i].out = pw_btf_member(btf, want[i].id, want[i].member);
 		if (*want[i].out == UINT32_MAX && !want[i].optional)
