@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """crash, which looks at a core with the kernel's debugging symbols: of Debian 13, as Debian 12's finds no process of a kernel from 6.1 on.
 
-Cache (beside the image): crash-KERNEL/ with root/ (crash and its libraries), vmlinux and core (the image as an ELF core, all of it once more).
-Removing it makes a new one.
+Cache (in the image's folder): crash/ with root/ (crash and its libraries), vmlinux and core (the image as an ELF core, all of it once more).
 """
 
+import contextlib
 import mmap
 import os
 import shutil
@@ -33,7 +33,7 @@ def _vmcoreinfo(ram):
         if b"KERNELOFFSET=" in text and b"NUMBER(phys_base)=" in text:
             return text
         at = ram.find(b"OSRELEASE=", at + 1)
-    sys.exit("bench: the image has no VMCOREINFO")
+    raise AptError("the image has no VMCOREINFO")
 
 
 def _header(text, ranges):
@@ -56,11 +56,14 @@ def _write_core(raw, ranges, path):
     image.copy(raw, path, head)
 
 
-def _packages(suite, packages, to):
+def _packages(name, wanted, to):
+    """Unpacks there what `wanted` says of the suite."""
+    suite = Suite(name, os.path.join(kernels.cache_dir(), "apt"))
     with tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(to)) as debs:
         with kernels.cache_lock():
             suite.update()
-            print(f"bench: fetching {packages[0]} from {suite.name}", file=sys.stderr)
+            packages = wanted(suite)
+            print(f"bench: fetching {packages[0]} from {name}", file=sys.stderr)
             found = suite.download(packages, debs)
         for deb in found:
             subprocess.run(["dpkg-deb", "-x", deb, to], check=True)
@@ -68,26 +71,23 @@ def _packages(suite, packages, to):
 
 def _make(directory, raw, ranges, kernel):
     root, symbols = os.path.join(directory, "root"), os.path.join(directory, "symbols")
-    suite = Suite(SUITE, os.path.join(kernels.cache_dir(), "apt"))
-    with kernels.cache_lock():
-        suite.update()
-    _packages(suite, ["crash", *(d for d in suite.depends("crash") if d.startswith("lib"))], root)
-    _packages(Suite(kernel.suite, os.path.join(kernels.cache_dir(), "apt")), [f"linux-image-{kernel.version}-dbg"], symbols)
+    _packages(SUITE, lambda suite: ["crash", *(d for d in suite.depends("crash") if d.startswith("lib"))], root)
+    _packages(kernel.suite, lambda _: [f"linux-image-{kernel.version}-dbg"], symbols)
     os.rename(os.path.join(symbols, f"usr/lib/debug/boot/vmlinux-{kernel.version}"), os.path.join(directory, "vmlinux"))
     shutil.rmtree(symbols)
     _write_core(raw, ranges, os.path.join(directory, "core"))
 
 
 def _get(raw, ranges):
-    kernel = kernels.get(image.SERIES, "cloud")
-    path = os.path.join(kernels.cache_dir(), "bench", f"crash-{kernel.version}")
-    if not os.path.exists(path):
-        work = tempfile.mkdtemp(dir=os.path.dirname(path))
-        try:
-            _make(work, raw, ranges, kernel)
-            os.rename(work, path)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    path = os.path.join(os.path.dirname(raw), "crash")
+    with image.lock():
+        if not os.path.exists(path):
+            work = tempfile.mkdtemp(dir=os.path.dirname(path))
+            try:
+                _make(work, raw, ranges, kernels.get(image.SERIES, "cloud"))
+                os.rename(work, path)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
     return path
 
 
@@ -111,6 +111,10 @@ class Crash:
             f.write(commands)
         return [*self._command, "-i", path, *self._files]
 
+    def forget(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self._out)
+
     def found(self):
         """{VA: PA} of the last time that `pages` ran."""
         pages = {}
@@ -126,6 +130,6 @@ def get(raw, facts):
     """None, and why on stderr, where it cannot be had."""
     try:
         return Crash(raw, facts)
-    except AptError as e:
+    except (AptError, OSError, subprocess.CalledProcessError) as e:
         print(f"bench: without crash: {e}", file=sys.stderr)
         return None

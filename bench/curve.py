@@ -88,13 +88,16 @@ def huge_pool(pages):
     def value(text=None):
         with open("/proc/sys/vm/nr_hugepages", "w" if text else "r", encoding="ascii") as f:
             return f.write(text) if text else int(f.read())
-    before = value()
     try:
+        before = value()
         value(str(before + pages))
-        yield value() >= before + pages
-        value(str(before))
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         yield False
+        return
+    try:
+        yield value() >= before + pages
+    finally:
+        value(str(before))
 
 
 def few_entries(source, runs):
@@ -106,7 +109,7 @@ def few_entries(source, runs):
             points.append(look(v, source, runs, 0, text))
     with huge_pool(64) as there:
         if not there:
-            print("bench: without a pool of huge pages, which only root can make: no mapping of hugetlb", file=sys.stderr)
+            print("bench: there are no 64 huge pages for the pool (nr_hugepages, which only root can raise): no mapping of hugetlb", file=sys.stderr)
             return points
         with victim("hugetlb:1024:64") as v:
             points.append(look(v, source, runs, 0, "1 TiB of hugetlb in 8192 VMAs"))

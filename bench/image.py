@@ -63,11 +63,16 @@ def _make(directory):
                    "kernel_root": f"{int(kernel, 16):x}"}, f)
 
 
+def lock():
+    """Held while something is made here."""
+    return kernels.locked(os.path.join(kernels.cache_dir(), "bench", "lock"))
+
+
 def get():
     """(path of the raw file, its facts)"""
     base = os.path.join(kernels.cache_dir(), "bench")
     path = os.path.join(base, f"{kernels.get(SERIES, 'cloud').version}-{MEM}")
-    with kernels.locked(os.path.join(base, "lock")):
+    with lock():
         if not os.path.exists(path):
             print(f"bench: making an image of {MEM} MiB, once", file=sys.stderr)
             work = tempfile.mkdtemp(dir=base)

@@ -109,11 +109,11 @@ class Bench:
             for count, ns in measured:
                 self.add(way, self.pages if count == TRANSLATIONS else count, ns)
 
-    def whole(self, way, command, given=os.devnull):
+    def whole(self, way, command, given=os.devnull, statuses="0"):
         """A process from its start to its end."""
         if way.startswith("cold"):
             self.drop()
-        found, kib = report.whole(way, command, given=given)
+        found, kib = report.whole(way, command, given=given, statuses=statuses)
         self.add(way, self.pages, found[way][0][1])
         self.kib.setdefault(way, []).append(kib)
 
@@ -153,6 +153,7 @@ class Bench:
 
     def by_crash(self):
         self.whole("crash-start", self.crash.start)
+        self.crash.forget()
         self.whole("crash", self.crash.pages)
         out = subprocess.run(self.dump("--frozen", "--entries", "--columns", "va,pa", "--noheadings"), check=True, stdout=subprocess.PIPE,
                              text=True).stdout
@@ -175,7 +176,7 @@ def main():
     for n in range(args.runs):
         b.round(n)
 
-    print(f"{b.pages} pages of 4K in {b.tables} tables of one process, {os.path.getsize(b.raw) >> 20} MiB raw; medians of {args.runs}\n")
+    print(f"{b.pages} pages of 4K in {b.tables} tables of one process, {os.path.getsize(b.raw) >> 20} MiB raw; medians of {args.runs} (crash: {min(args.runs, CRASHES)})\n")
     print("warm: all that is read is in the page cache")
     report.table(WARM, b.times, b.pages, "leaf", "walk", whole=WHOLE)
     print("\ncold: the file was dropped from the page cache (posix_fadvise)")

@@ -30,10 +30,14 @@ def lines_of(command, **how):
     return found
 
 
-def whole(way, command, runs=1, given=os.devnull):
-    """({way: [(1, nanoseconds)]}, peak memory in KiB) of whole processes, which read the file `given`."""
+def whole(way, command, runs=1, given=os.devnull, statuses="014"):
+    """({way: [(1, nanoseconds)]}, peak memory in KiB) of whole processes, which read the file `given`.
+
+    statuses: digits of those with which they may end; pagewalk's 1 is that the answer is no, 4 that it is partial, as when some
+    processes have ended.
+    """
     with open(given, "rb") as f:
-        found = lines_of([os.path.join(HELPERS, "timeit"), way, str(runs), *map(str, command)], stdin=f)
+        found = lines_of([os.path.join(HELPERS, "timeit"), way, str(runs), statuses, *map(str, command)], stdin=f)
     (_, rss), = found.pop("rss:" + way)
     return found, rss
 

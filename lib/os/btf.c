@@ -183,8 +183,7 @@ static uint32_t number_of_areas(const struct pw_btf *btf, const struct findings 
 	return areas;
 }
 
-static int find_members(const struct pw_btf *btf, const struct findings *f, struct pw_offsets *off,
-			struct pw_error *err)
+static int find_members(struct pw_btf *btf, const struct findings *f, struct pw_offsets *off, struct pw_error *err)
 {
 	const struct {
 		enum want_struct in;
@@ -297,7 +296,7 @@ static int load(struct btf_file *f)
 	return rc;
 }
 
-static int facts_of(const struct pw_btf *btf, struct findings *f, struct pw_btf_facts *out, struct pw_error *err)
+static int facts_of(struct pw_btf *btf, struct findings *f, struct pw_btf_facts *out, struct pw_error *err)
 {
 	const struct btf_type *upid = pw_btf_type(btf, f->id[S_UPID]);
 	struct pw_btf_facts facts = { .upid_size = upid ? upid->size : 16 };
@@ -318,7 +317,7 @@ int pw_btf_facts_of(struct pw_btf *btf, const char *data, size_t len, struct pw_
 	int rc = pw_btf_open(btf, data, len, WANTED, look_at, &f);
 
 	if (rc)
-		return pw_error_set(err, rc, "the kernel's BTF: %s", rc == -EINVAL ? "it is not BTF" : strerror(-rc));
+		return pw_error_set(err, rc, "%s", rc == -EINVAL ? "it is not BTF" : strerror(-rc));
 	rc = facts_of(btf, &f, out, err);
 	if (rc)
 		pw_btf_close(btf);
@@ -338,7 +337,9 @@ int pw_btf_read(struct pw_btf_facts *out, struct pw_error *err)
 	if (rc)
 		return pw_error_set(err, rc, BTF_PATH ": %s", strerror(-rc));
 	rc = pw_btf_facts_of(&btf, file.data, file.len, out, err);
-	if (!rc)
+	if (rc)
+		pw_error_prefix(err, BTF_PATH);
+	else
 		pw_btf_close(&btf);
 	unload(&file);
 	return rc;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND_ENUM64 19    /* not in older headers */
-#define MAX_DEPTH   8     /* of anonymous structs in one another */
-#define MAX_MEMBERS 65536 /* looked at for one name */
+#define KIND_ENUM64 19        /* not in older headers */
+#define MAX_DEPTH   8         /* of anonymous structs in one another */
+#define MAX_MEMBERS (1 << 18) /* looked at in all: some 80 names take 20,000 */
 
 #define SIZE(more) (sizeof(struct btf_type) + (more))
 
@@ -54,17 +54,17 @@ static int number_types(struct pw_btf *btf, uint32_t kinds, pw_btf_look look, vo
 	uint32_t at = 0, id = 1;
 
 	/* No type is shorter than 12 bytes. */
-	btf->at = malloc((btf->ntypes / SIZE(0) / PW_BTF_STRIDE + 1) * sizeof(*btf->at));
+	btf->at = malloc((btf->types_len / SIZE(0) / PW_BTF_STRIDE + 1) * sizeof(*btf->at));
 	if (!btf->at)
 		return -ENOMEM;
-	for (; at < btf->ntypes; id++) {
+	for (; at < btf->types_len; id++) {
 		const struct btf_type *t = type_at(btf, at);
 		uint32_t bytes;
 
-		if (btf->ntypes - at < sizeof(*t))
+		if (btf->types_len - at < sizeof(*t))
 			return -EINVAL;
 		bytes = bytes_of(t);
-		if (!bytes || bytes > btf->ntypes - at)
+		if (!bytes || bytes > btf->types_len - at)
 			return -EINVAL;
 		if (id % PW_BTF_STRIDE == 0)
 			btf->at[id / PW_BTF_STRIDE] = at;
@@ -116,7 +116,7 @@ static int open_sections(struct pw_btf *btf, size_t len)
 	btf->types = btf->data + types;
 	btf->strings = btf->data + strings;
 	btf->nstrings = h->str_len;
-	btf->ntypes = h->type_len;
+	btf->types_len = h->type_len;
 	return 0;
 }
 
@@ -124,7 +124,7 @@ int pw_btf_open(struct pw_btf *btf, const char *data, size_t len, uint32_t kinds
 {
 	int rc;
 
-	*btf = (struct pw_btf){ .data = data };
+	*btf = (struct pw_btf){ .data = data, .looks = MAX_MEMBERS };
 	rc = open_sections(btf, len);
 	if (!rc)
 		rc = number_types(btf, kinds, look, ctx);
@@ -157,7 +157,7 @@ static const struct btf_type *strip(const struct pw_btf *btf, uint32_t id)
 	return t;
 }
 
-static uint32_t member_offset(const struct pw_btf *btf, uint32_t id, const char *want, int depth, int *budget)
+static uint32_t member_offset(struct pw_btf *btf, uint32_t id, const char *want, int depth)
 {
 	const struct btf_type *t = strip(btf, id);
 	const struct btf_member *m;
@@ -166,29 +166,28 @@ static uint32_t member_offset(const struct pw_btf *btf, uint32_t id, const char 
 	if ((kind != BTF_KIND_STRUCT && kind != BTF_KIND_UNION) || depth > MAX_DEPTH)
 		return UINT32_MAX;
 	m = (const struct btf_member *)(t + 1);
-	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info) && --*budget > 0; i++) {
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info) && btf->looks; i++) {
 		const char *name = pw_btf_name(btf, m[i].name_off);
 		/* With the kind flag the upper byte is the width of a bit field. */
 		uint32_t bits = BTF_INFO_KFLAG(t->info) ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
 		uint32_t in;
 
+		btf->looks--;
 		if (*name) {
 			if (!strcmp(name, want))
 				return bits / 8;
 			continue;
 		}
-		in = member_offset(btf, m[i].type, want, depth + 1, budget);
+		in = member_offset(btf, m[i].type, want, depth + 1);
 		if (in != UINT32_MAX)
 			return bits / 8 + in;
 	}
 	return UINT32_MAX;
 }
 
-uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want)
+uint32_t pw_btf_member(struct pw_btf *btf, uint32_t id, const char *want)
 {
-	int budget = MAX_MEMBERS;
-
-	return member_offset(btf, id, want, 0, &budget);
+	return member_offset(btf, id, want, 0);
 }
 
 bool pw_btf_enumerator(const struct pw_btf *btf, const struct btf_type *t, const char *want, uint32_t *value)

@@ -25,9 +25,10 @@ struct pw_btf {
 	const char *strings;
 	uint32_t nstrings; /* bytes; the last one is 0 */
 	const char *types;
-	uint32_t ntypes; /* bytes */
-	uint32_t *at;    /* of every PW_BTF_STRIDE-th id: offset in types */
-	uint32_t n;      /* ids are 1 .. n - 1 */
+	uint32_t types_len; /* bytes */
+	uint32_t *at;       /* of every PW_BTF_STRIDE-th id: offset in types */
+	uint32_t n;         /* ids are 1 .. n - 1 */
+	uint32_t looks;     /* members that pw_btf_member() may still look at: types that a forger made end as well */
 };
 
 #define PW_BTF_STRIDE 8
@@ -53,8 +54,8 @@ static inline const char *pw_btf_name(const struct pw_btf *btf, uint32_t off)
 	return off < btf->nstrings ? btf->strings + off : "";
 }
 
-/* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none. */
-uint32_t pw_btf_member(const struct pw_btf *btf, uint32_t id, const char *want);
+/* Byte offset of a member, also inside anonymous structs and unions; UINT32_MAX when there is none, or too much was looked at. */
+uint32_t pw_btf_member(struct pw_btf *btf, uint32_t id, const char *want);
 
 /* The value of an enumerator of an enum. False: there is no such. */
 bool pw_btf_enumerator(const struct pw_btf *btf, const struct btf_type *t, const char *want, uint32_t *value);

@@ -74,7 +74,8 @@ struct pw_foreign_os {
 	uint64_t init_task;  /* 0: not found */
 	uint64_t gate_flags; /* see pw_foreign_gate_flags() */
 	bool looked_for_gate;
-	char banner[320]; /* "Linux version ..."; "" not found */
+	unsigned btf_tries; /* what looked like BTF */
+	char banner[320];   /* "Linux version ..."; "" not found */
 	const char *how_root, *how_mode;
 	bool given_root, given_depth, given_btf;
 	unsigned looked_at;         /* processes that gave evidence */

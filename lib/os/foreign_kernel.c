@@ -16,6 +16,7 @@
 #define CHUNK   (256 * 1024)
 #define MIN_BTF (256 * 1024) /* a kernel's has megabytes; those of modules lie about as well */
 #define MAX_BTF (32 << 20)
+#define MAX_TRY 64 /* of what looks like BTF and is not the kernel's */
 
 /* -------- members -------- */
 
@@ -23,7 +24,7 @@ struct want {
 	const char *in, *member;
 	uint32_t *out;
 	bool optional;
-	uint32_t id; /* of the first type of that name; 0: none yet */
+	uint32_t id; /* of the first struct of that name; 0: none yet */
 };
 
 struct wants {
@@ -47,7 +48,16 @@ static void look_at(void *ctx, const struct pw_btf *btf, uint32_t id, const stru
 			w->want[i].id = id;
 }
 
-static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off, struct pw_error *err)
+/* 0: there is none. */
+static uint32_t size_of(const struct pw_btf *btf, const struct wants *w, const char *name)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->want[i].id && !strcmp(w->want[i].in, name))
+			return pw_btf_type(btf, w->want[i].id)->size;
+	return 0;
+}
+
+static int read_offsets(struct pw_btf *btf, struct pw_foreign_offsets *off, struct pw_error *err)
 {
 	struct want want[] = {
 		{ "task_struct", "flags", &off->task_flags },
@@ -108,7 +118,6 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		{ "ptdesc", "pt_mm", &off->ptdesc_mm, true },
 	};
 	struct wants wants = { want, sizeof(want) / sizeof(want[0]), off };
-	uint32_t vma = 0, page = 0;
 
 	off->pg_head = UINT32_MAX;
 	pw_btf_each(btf, 1u << BTF_KIND_STRUCT | 1u << BTF_KIND_ENUM, look_at, &wants);
@@ -116,13 +125,9 @@ static int read_offsets(const struct pw_btf *btf, struct pw_foreign_offsets *off
 		*want[i].out = pw_btf_member(btf, want[i].id, want[i].member);
 		if (*want[i].out == UINT32_MAX && !want[i].optional)
 			return pw_error_set(err, -ENODATA, "the kernel's BTF has no %s.%s", want[i].in, want[i].member);
-		if (want[i].out == &off->vma_start)
-			vma = want[i].id;
-		if (want[i].out == &off->page_flags)
-			page = want[i].id;
 	}
-	off->vma_bytes = pw_btf_type(btf, vma)->size;
-	off->page_bytes = page ? pw_btf_type(btf, page)->size : 0;
+	off->vma_bytes = size_of(btf, &wants, "vm_area_struct");
+	off->page_bytes = size_of(btf, &wants, "page");
 	return 0;
 }
 
@@ -174,8 +179,9 @@ static bool btf_at(struct pw_foreign_os *os, uint64_t va)
 	if (pw_kmem_read(&os->mem, va, &h, sizeof(h)))
 		return false;
 	n = btf_bytes(&h);
-	if (n < MIN_BTF || n > MAX_BTF)
+	if (n < MIN_BTF || n > MAX_BTF || os->btf_tries >= MAX_TRY)
 		return false;
+	os->btf_tries++;
 	data = malloc(n);
 	ok = data && read_image(os, va, data, n) && !take_btf(os, data, n, NULL);
 	free(data);

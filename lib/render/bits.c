@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bits.h"
+#include "entry.h"
 
 const char *pw_memtype_name(const struct pw_mmu *mmu, const struct pw_entry *e)
 {

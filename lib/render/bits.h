@@ -5,8 +5,8 @@
 
 #include <pagewalk/arch.h>
 
-#include "entry.h"
 #include "json.h"
+#include "render.h"
 
 /*
  * The first three can be within a row that becomes a form of entries: the swap offset is its number PW_N_OFFSET.

@@ -25,6 +25,8 @@ static void span_init(struct pw_render *r, struct span_of *s, const struct pw_sp
 	mmu->arch->leaf_format(mmu, span->level, &s->fmt);
 	if (s->fmt.leaf_mask)
 		s->pa_shift = span->shift - (unsigned)__builtin_ctzll(s->fmt.pa_step);
+	if (s->pa_shift % 4) /* the number of raw's digits would not follow from pa's */
+		s->fmt.leaf_mask = 0;
 }
 
 static inline uint64_t va_of(const struct span_of *s, size_t i)
@@ -53,7 +55,7 @@ static void decode(struct pw_rec_entry *rec, enum pw_level level, uint64_t raw, 
 		rec->perm = rec->e.hw && !rec->e.reserved ? rec->e.perm & perm_above : 0;
 }
 
-static void decode_of_span(const struct span_of *s, size_t i, struct pw_rec_entry *rec)
+static void decode_of_span(struct pw_render *r, const struct span_of *s, size_t i, struct pw_rec_entry *rec)
 {
 	*rec = (struct pw_rec_entry){
 		.piece = s->span->piece,
@@ -62,6 +64,8 @@ static void decode_of_span(const struct span_of *s, size_t i, struct pw_rec_entr
 		.depth = s->span->depth,
 	};
 	decode(rec, s->span->level, s->span->raw[i], s->span->perm_above);
+	if (rec->e.kind == PW_LEAF && rec->e.pa == PW_PA_NONE)
+		r->hidden = true;
 }
 
 /* Beside its flags: whose permissions it has, and how many digits its numbers. */
@@ -159,7 +163,7 @@ static void put_plain_leaf(struct pw_render *r, struct span_of *s, size_t i, uin
 	if (f->len) {
 		put_by_form(r, s, f, i, pa);
 	} else {
-		decode_of_span(s, i, &rec);
+		decode_of_span(r, s, i, &rec);
 		pw_form_begin(r, f, &key);
 		s->fn(r, &rec);
 		pw_form_end(r);
@@ -191,9 +195,7 @@ static void put_decoded(struct pw_render *r, struct span_of *s, size_t i)
 	struct pw_rec_entry rec;
 	struct pw_form_key key;
 
-	decode_of_span(s, i, &rec);
-	if (rec.e.kind == PW_LEAF && rec.e.pa == PW_PA_NONE)
-		r->hidden = true;
+	decode_of_span(r, s, i, &rec);
 	if (rec.e.reserved) { /* one more number, and rare */
 		s->fn(r, &rec);
 		return;

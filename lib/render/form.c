@@ -94,6 +94,14 @@ void pw_form_hex(struct pw_render *r, unsigned number, uint64_t v, unsigned digi
 		note(r, f->hex, &f->hexes, number, at);
 }
 
+void pw_form_hex_end(struct pw_render *r, unsigned number, uint64_t last, unsigned digits)
+{
+	if (last == UINT64_MAX)
+		pw_out_hex_end(r->out, last, digits);
+	else
+		pw_form_hex(r, number, last + 1, digits);
+}
+
 void pw_form_dec(struct pw_render *r, unsigned number, uint64_t v)
 {
 	struct pw_form *f = making(r);

@@ -22,7 +22,7 @@
 
 struct pw_form_key {
 	const void *piece;
-	const struct pw_area *area; /* where its name is shown; else NULL */
+	const struct pw_area *area; /* of which something is shown; else NULL */
 	uint64_t bits, shape, more;
 };
 
@@ -62,6 +62,8 @@ void pw_form_end(struct pw_render *r);
 /* As pw_out_hexn() and pw_out_dec(): number `number` of the values that pw_form_put() takes stands here. */
 void pw_form_hex(struct pw_render *r, unsigned number, uint64_t v, unsigned digits);
 void pw_form_dec(struct pw_render *r, unsigned number, uint64_t v);
+/* The address after `last`; that of 2^64 is no number. */
+void pw_form_hex_end(struct pw_render *r, unsigned number, uint64_t last, unsigned digits);
 
 /* Makes it the last one. */
 void pw_form_look_up(struct pw_forms *forms, const struct pw_form_key *key);

@@ -50,7 +50,6 @@ void pw_json_diff_lone(struct pw_render *r, const struct pw_rec_lone *l)
 
 static void side(struct pw_json *j, const char *key, const struct pw_change_side *s)
 {
-
 	if (s->kind == PW_NONE) {
 		pw_json_null(j, key);
 		return;

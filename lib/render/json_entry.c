@@ -25,10 +25,10 @@ static void form_pa(struct pw_render *r, struct pw_json *j, const char *key, uns
 
 static void form_end(struct pw_render *r, struct pw_json *j, const char *key, unsigned number, uint64_t last)
 {
-	if (last == UINT64_MAX)
-		pw_json_end_of(j, key, last);
-	else
-		form_hex(r, j, key, number, last + 1);
+	pw_json_key(j, key);
+	pw_out_mem(j->out, "\"0x", 3);
+	pw_form_hex_end(r, number, last, 1);
+	pw_out_char(j->out, '"');
 }
 
 static void run_attrs(struct pw_render *r, struct pw_json *j, const struct pw_run *run)

@@ -3,7 +3,6 @@
 #ifndef PW_RENDER_JSON_ENTRY_H
 #define PW_RENDER_JSON_ENTRY_H
 
-#include "json.h"
 #include "render.h"
 
 void pw_json_run(struct pw_render *r, const struct pw_run *run);

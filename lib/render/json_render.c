@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The JSON renderer. Keys and the words in "kind", "verdict", "reason", "state" are API: add, never rename. */
 #include "bits.h"
+#include "form.h"
 #include "json_entry.h"
 #include "json_origin.h"
 #include "json_rmap.h"

@@ -3,12 +3,20 @@
 
 #define MOST_PAGES 1023 /* longer runs are few */
 
-/* The CPU maps all of it, the frames follow each other, and the text depends on the key alone but for the numbers. */
-static bool has_form(const struct pw_run *run, const struct pw_leaf_format *fmt)
+/* The frames follow each other, and there is an end to print. */
+static bool is_short_piece(const struct pw_run *run)
 {
 	return run->kind == PW_LEAF && !run->is_hole && run->extents == 1 && run->pa != PW_PA_NONE &&
-	       run->pages <= MOST_PAGES && run->last != UINT64_MAX && fmt->leaf_mask &&
-	       (run->raw_first & fmt->leaf_mask) == fmt->leaf_value;
+	       run->pages <= MOST_PAGES && run->last != UINT64_MAX;
+}
+
+/* The CPU maps it, and it has no number but those of a run: of a swap entry, bits.h would note one. */
+static bool is_plain(const struct pw_run *run, struct pw_leaf_format *fmt)
+{
+	const struct pw_mmu *mmu = &run->piece->mmu;
+
+	mmu->arch->leaf_format(mmu, run->level, fmt);
+	return fmt->leaf_mask && (run->raw_first & fmt->leaf_mask) == fmt->leaf_value;
 }
 
 static uint64_t shape_of(const struct pw_run *run, const uint64_t number[PW_RUN_NUMBERS])
@@ -26,8 +34,7 @@ static uint64_t shape_of(const struct pw_run *run, const uint64_t number[PW_RUN_
 
 void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_row_fn fn)
 {
-	const struct pw_mmu *mmu = &run->piece->mmu;
-	struct pw_leaf_format fmt = { 0 };
+	struct pw_leaf_format fmt;
 	const uint64_t number[PW_RUN_NUMBERS] = {
 		[PW_R_VA] = run->va,
 		[PW_R_END] = run->last + 1,
@@ -36,9 +43,7 @@ void pw_put_run(struct pw_render *r, const struct pw_run *run, pw_row_fn fn)
 	};
 	struct pw_form_key key;
 
-	if (mmu->arch->leaf_format)
-		mmu->arch->leaf_format(mmu, run->level, &fmt);
-	if (!has_form(run, &fmt) || !pw_forms_of(r)) {
+	if (!is_short_piece(run) || !is_plain(run, &fmt) || !pw_forms_of(r)) {
 		fn(r, run);
 		return;
 	}

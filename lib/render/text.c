@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The text renderer: titles, cells that many have, and small tables. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "form.h"
 #include "text.h"
+
+void pw_render_free(struct pw_render *r)
+{
+	pw_table_free(r->table);
+	free(r->forms);
+	r->table = NULL;
+	r->forms = NULL;
+}
+
+const struct pw_area *pw_render_area(struct pw_render *r, uint64_t va)
+{
+	if (!r->area || va < r->area->lo || va > r->area->last)
+		r->area = r->head.space ? pw_areas_find(&r->head.space->areas, va) : NULL;
+	return r->area;
+}
 
 /* ---- cells in common ---- */
 

@@ -23,14 +23,6 @@ static bool reserved(const struct pw_run *run)
 	return run->kind == PW_LEAF && e.reserved;
 }
 
-static void put_end(struct pw_render *r, enum pw_run_number number, uint64_t last, unsigned digits)
-{
-	if (last == UINT64_MAX)
-		pw_out_hex_end(r->out, last, digits);
-	else
-		pw_form_hex(r, number, last + 1, digits);
-}
-
 static void c_va(struct pw_render *r, const void *rec)
 {
 	pw_form_hex(r, PW_R_VA, ((const struct pw_run *)rec)->va, r->va_digits);
@@ -38,7 +30,7 @@ static void c_va(struct pw_render *r, const void *rec)
 
 static void c_end(struct pw_render *r, const void *rec)
 {
-	put_end(r, PW_R_END, ((const struct pw_run *)rec)->last, r->va_digits);
+	pw_form_hex_end(r, PW_R_END, ((const struct pw_run *)rec)->last, r->va_digits);
 }
 
 static void c_range(struct pw_render *r, const void *rec)
@@ -108,7 +100,7 @@ static void percent(struct pw_render *r, const struct pw_run *run, uint64_t n, b
 {
 	struct pw_leaf_format fmt = { 0 };
 
-	if (run->is_hole || !run->piece->mmu.arch->leaf_format) {
+	if (run->is_hole) {
 		pw_text_dash(r);
 		return;
 	}
@@ -142,7 +134,7 @@ static void extents(struct pw_render *r, const struct pw_run *run)
 		if (run->kind == PW_PROTNONE)
 			return; /* the word before takes the room */
 		pw_out_char(o, '-');
-		put_end(r, PW_R_PA_END, run->pa + run->pages * run->page_size - 1, 1);
+		pw_form_hex_end(r, PW_R_PA_END, run->pa + run->pages * run->page_size - 1, 1);
 	} else {
 		pw_out_dec(o, run->extents);
 		pw_out_str(o, " extents");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* view: which columns each view has, and the choice among them. */
 #include <errno.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "text.h"
@@ -108,19 +107,4 @@ int pw_render_columns(struct pw_render *r, enum pw_view view, const char *list, 
 		if (!col[i].extra)
 			add_column(&r->columns, &col[i]);
 	return 0;
-}
-
-void pw_render_free(struct pw_render *r)
-{
-	pw_table_free(r->table);
-	free(r->forms);
-	r->table = NULL;
-	r->forms = NULL;
-}
-
-const struct pw_area *pw_render_area(struct pw_render *r, uint64_t va)
-{
-	if (!r->area || va < r->area->lo || va > r->area->last)
-		r->area = r->head.space ? pw_areas_find(&r->head.space->areas, va) : NULL;
-	return r->area;
 }

@@ -75,6 +75,8 @@ static char *hugetlb(size_t bytes, size_t pages)
 	int fd = memfd_create("hugetlb", MFD_HUGETLB | MFD_HUGE_2MB);
 	char *p;
 
+	if (bytes % (pages * M2))
+		die("hugetlb", "it is not mapped over and over as a whole");
 	if (fd < 0 || fallocate(fd, 0, 0, (off_t)(pages * M2)))
 		die("hugetlb: pages of the pool", strerror(errno));
 	p = reserve(bytes + M2, PROT_NONE);

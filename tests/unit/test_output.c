@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Lines of entries and of translations are copies of earlier ones with other numbers (lib/render/form.h). Here the same
- * lines are written one by one (line_text.h) and compared: random entries, and such as are at the edges of something.
+ * Lines of entries, runs and translations are copies of earlier ones with other numbers (lib/render/form.h). Here the same lines are written one by
+ * one and compared: random ones, and such as are at the edges of something. Those of runs by a renderer that has no line to copy, the others
+ * by code of its own (line_text.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,12 +42,13 @@ static uint64_t below(uint64_t n)
 static char long_name[2 * PW_OUT_NAME];
 
 static struct pw_area areas[] = {
-	{ 0x1000, 0xfffff, .name = "low" },
+	{ 0x1000, 0xfffff, .name = "low", .path = "/low", .perms = "r--p" },
 	{ 0x400000, 0x7fffff, .name = "" },
 	{ 0x100000000, 0x1ffffffff, .name = "a\033[31m\n\xff\"\\b" },
 	{ 0x200000000, 0x7fffffffffff,
 	  .name = "gr\xc3\xb6\xc3\x9f"
-		  "e" },
+		  "e",
+	  .path = "/usr/\n", .perms = "rw-p" },
 	{ 0xffff800000000000, 0xffffbfffffffffff, .name = long_name },
 	{ 0xffffc00000000000, 0xffffffffffffffff, .name = "the rest" },
 };
@@ -287,11 +289,14 @@ static void test_what_was_copied_is_forgotten_between_spaces(void **state)
 struct two {
 	struct pw_render copies, fresh;
 	struct pw_out copied, written;
+	bool usual; /* columns */
 	unsigned runs;
 };
 
 static void compare_two(struct two *t, const struct pw_run *run)
 {
+	char range[64];
+
 	t->copied.len = t->written.len = 0;
 	t->copies.ops->run(&t->copies, run);
 	pw_forms_forget(&t->fresh);
@@ -300,6 +305,16 @@ static void compare_two(struct two *t, const struct pw_run *run)
 	pw_out_room(&t->written, 1);
 	t->copied.buf[t->copied.len] = t->written.buf[t->written.len] = 0;
 	assert_string_equal(t->copied.buf, t->written.buf);
+	if (t->usual && t->copies.ops == &pw_render_text) {
+		int digits = (int)t->copies.va_digits,
+		    n = snprintf(range, sizeof(range), "%0*llx-", digits, (ULL)run->va);
+
+		if (run->last == UINT64_MAX)
+			strcpy(range + n, "10000000000000000 ");
+		else
+			snprintf(range + n, sizeof(range) - n, "%0*llx ", digits, (ULL)run->last + 1);
+		must_begin_with(t->copied.buf, range, &(struct line){ .va = run->va });
+	}
 }
 
 static int compare_run(void *ctx, const struct pw_run *run)
@@ -328,7 +343,8 @@ static void compare_runs(const struct pw_render_ops *ops, enum pw_runs_mode mode
 
 	any_space(&space);
 	some_columns(PW_VIEW_RUNS, list);
-	render_init(&t.copies, &t.copied, ops, &space, PW_VIEW_RUNS, below(2) ? NULL : list);
+	t.usual = below(2);
+	render_init(&t.copies, &t.copied, ops, &space, PW_VIEW_RUNS, t.usual ? NULL : list);
 	t.fresh = t.copies;
 	t.fresh.out = &t.written;
 	assert_int_equal(pw_out_init(&t.written, -1), 0);

@@ -301,19 +301,9 @@ static void btf_that_leads_outside(void **state)
 #undef REFUSED
 }
 
-struct many_types {
-	struct btf_header h;
-	struct {
-		struct btf_type t;
-		struct btf_member m[1];
-	} type[3 * PW_BTF_STRIDE];
-	struct btf_type last;
-	char strings[4];
-};
-
 struct seen {
 	const struct btf_type *t[64];
-	size_t n, before;
+	size_t n, known;
 };
 
 static void see(void *ctx, const struct pw_btf *btf, uint32_t id, const struct btf_type *t)
@@ -322,42 +312,79 @@ static void see(void *ctx, const struct pw_btf *btf, uint32_t id, const struct b
 
 	assert_true(s->n < 64);
 	s->t[s->n++] = t;
-	s->before += pw_btf_type(btf, id) == t;
+	s->known += pw_btf_type(btf, id) == t;
 }
 
-/* Types of two lengths, about three strides of them. */
+/* Types of three lengths, over some strides. */
 static void btf_types_are_found_by_number(void **state)
 {
-	const uint32_t n = 3 * PW_BTF_STRIDE + 1;
-	struct many_types many = {
-		.h = { .magic = BTF_MAGIC,
-		       .version = 1,
-		       .hdr_len = sizeof(struct btf_header),
-		       .type_len = offsetof(struct many_types, strings) - sizeof(struct btf_header),
-		       .str_off = offsetof(struct many_types, strings) - sizeof(struct btf_header),
-		       .str_len = 4 },
-		.last = { .info = BTF_KIND_FLOAT << 24 },
-	};
+	static const struct {
+		uint32_t info, words;
+	} kinds[] = { { BTF_KIND_INT << 24, 4 }, { BTF_KIND_STRUCT << 24 | 1, 6 }, { BTF_KIND_FLOAT << 24, 3 } };
+	const uint32_t n = 5 * PW_BTF_STRIDE + 3;
+	struct {
+		struct btf_header h;
+		uint32_t words[6 * 64];
+	} many = { .h = { .magic = BTF_MAGIC, .version = 1, .hdr_len = sizeof(struct btf_header), .str_len = 4 } };
 	struct seen opened = { 0 }, again = { 0 }, floats = { 0 };
+	const struct btf_type *type[64];
 	struct pw_btf btf;
+	uint32_t at = 0;
 
 	(void)state;
-	for (size_t i = 0; i < n - 1; i++)
-		many.type[i].t.info = (i % 2 ? BTF_KIND_UNION : BTF_KIND_STRUCT) << 24 | 1;
+	for (uint32_t id = 1; id <= n; id++) {
+		type[id] = (const struct btf_type *)&many.words[at];
+		many.words[at + 1] = kinds[id * id / 2 % 3].info;
+		at += kinds[id * id / 2 % 3].words;
+	}
+	many.h.type_len = many.h.str_off = at * 4;
 	assert_int_equal(pw_btf_open(&btf, (const char *)&many, sizeof(many), UINT32_MAX, see, &opened), 0);
 	assert_int_equal(btf.n, n + 1);
 	assert_int_equal(opened.n, n);
-	assert_int_equal(opened.before, 0);
+	assert_int_equal(opened.known, 0);
 	pw_btf_each(&btf, UINT32_MAX, see, &again);
 	assert_int_equal(again.n, n);
-	assert_int_equal(again.before, n);
+	assert_int_equal(again.known, n);
 	for (uint32_t id = 1; id <= n; id++) {
-		assert_ptr_equal(pw_btf_type(&btf, id), id < n ? &many.type[id - 1].t : &many.last);
-		assert_ptr_equal(opened.t[id - 1], pw_btf_type(&btf, id));
+		assert_ptr_equal(pw_btf_type(&btf, id), type[id]);
+		assert_ptr_equal(opened.t[id - 1], type[id]);
+		floats.n += BTF_INFO_KIND(type[id]->info) == BTF_KIND_FLOAT;
 	}
-	pw_btf_each(&btf, 1u << BTF_KIND_FLOAT, see, &floats);
-	assert_int_equal(floats.n, 1);
-	assert_ptr_equal(floats.t[0], &many.last);
+	again.n = 0;
+	pw_btf_each(&btf, 1u << BTF_KIND_FLOAT, see, &again);
+	assert_int_equal(again.n, floats.n);
+	assert_true(floats.n > 5 && floats.n < n);
+	pw_btf_close(&btf);
+}
+
+/* However many members there are to look at, it ends: here a struct that contains itself without a name, over and over. */
+static void btf_members_are_looked_at_within_bounds(void **state)
+{
+	struct {
+		struct btf_header h;
+		struct btf_type t;
+		struct btf_member m[1000];
+		char strings[8];
+	} self = {
+		.h = { .magic = BTF_MAGIC,
+		       .version = 1,
+		       .hdr_len = sizeof(struct btf_header),
+		       .type_len = sizeof(struct btf_type) + sizeof(self.m),
+		       .str_off = sizeof(struct btf_type) + sizeof(self.m),
+		       .str_len = 8 },
+		.t = { .info = BTF_KIND_STRUCT << 24 | 1000 },
+		.strings = "\0last",
+	};
+	struct pw_btf btf;
+
+	(void)state;
+	for (size_t i = 0; i < 1000; i++)
+		self.m[i].type = 1;
+	self.m[999].name_off = 1;
+	assert_int_equal(pw_btf_open(&btf, (const char *)&self, sizeof(self), 0, nothing, NULL), 0);
+	assert_int_equal(pw_btf_member(&btf, 1, "none"), UINT32_MAX);
+	assert_int_equal(btf.looks, 0);
+	assert_int_equal(pw_btf_member(&btf, 1, "last"), UINT32_MAX);
 	pw_btf_close(&btf);
 }
 
@@ -531,6 +558,7 @@ int main(void)
 		cmocka_unit_test(kcore_that_is_not_kcore),
 		cmocka_unit_test(btf_types_are_numbered_from_1),
 		cmocka_unit_test(btf_types_are_found_by_number),
+		cmocka_unit_test(btf_members_are_looked_at_within_bounds),
 		cmocka_unit_test(btf_that_leads_outside),
 		cmocka_unit_test(vmcoreinfo_keys_are_whole),
 		cmocka_unit_test(cpu_flags_are_whole_words),
