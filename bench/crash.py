@@ -18,7 +18,8 @@ import report
 
 sys.path.insert(0, os.path.join(report.TREE, "tests", "guest"))
 import kernels  # noqa: E402
-from apt import AptError, Suite  # noqa: E402
+import modules  # noqa: E402
+from apt import AptError  # noqa: E402
 
 SUITE = "trixie"
 PAGE = 4096
@@ -56,51 +57,31 @@ def _write_core(raw, ranges, path):
     image.copy(raw, path, head)
 
 
-def _packages(name, wanted, to):
-    """Unpacks there what `wanted` says of the suite."""
-    suite = Suite(name, os.path.join(kernels.cache_dir(), "apt"))
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(to)) as debs:
-        with kernels.cache_lock():
-            suite.update()
-            packages = wanted(suite)
-            print(f"bench: fetching {packages[0]} from {name}", file=sys.stderr)
-            found = suite.download(packages, debs)
-        for deb in found:
-            subprocess.run(["dpkg-deb", "-x", deb, to], check=True)
-
-
-def _make(directory, raw, ranges, kernel):
-    root, symbols = os.path.join(directory, "root"), os.path.join(directory, "symbols")
-    _packages(SUITE, lambda suite: ["crash", *(d for d in suite.depends("crash") if d.startswith("lib"))], root)
-    _packages(kernel.suite, lambda _: [f"linux-image-{kernel.version}-dbg"], symbols)
-    os.rename(os.path.join(symbols, f"usr/lib/debug/boot/vmlinux-{kernel.version}"), os.path.join(directory, "vmlinux"))
-    shutil.rmtree(symbols)
+def _make(directory, raw, ranges):
+    kernel = kernels.get(image.SERIES, "cloud")
+    root, vmlinux = os.path.join(directory, "root"), f"usr/lib/debug/boot/vmlinux-{kernel.version}"
+    with kernels.cache_lock():
+        newer, own = kernels.suite_of(SUITE), kernels.suite_of(kernel.suite)
+        newer.update()
+        with newer.unpacked(["crash", *(d for d in newer.depends("crash") if d.startswith("lib"))], root):
+            pass
+        own.update()
+        with own.unpacked([f"linux-image-{kernel.version}-dbg"], os.path.join(directory, "symbols")) as tree:
+            os.rename(os.path.join(tree, vmlinux), os.path.join(directory, "vmlinux"))
+    shutil.rmtree(os.path.join(directory, "symbols"))
     _write_core(raw, ranges, os.path.join(directory, "core"))
-
-
-def _get(raw, ranges):
-    path = os.path.join(os.path.dirname(raw), "crash")
-    with image.lock():
-        if not os.path.exists(path):
-            work = tempfile.mkdtemp(dir=os.path.dirname(path))
-            try:
-                _make(work, raw, ranges, kernels.get(image.SERIES, "cloud"))
-                os.rename(work, path)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return path
 
 
 class Crash:
     """Commands for report.whole(): `start` does nothing, `pages` writes all pages of a process to a file, REPEAT times."""
 
     def __init__(self, raw, facts):
-        where = _get(raw, facts["ranges"])
+        where = os.path.join(os.path.dirname(raw), "crash")
+        image.once(where, "what crash needs", lambda directory: _make(directory, raw, facts["ranges"]))
         root = os.path.join(where, "root")
         self._work = tempfile.TemporaryDirectory(prefix="pagewalk-bench-")
         self._out = os.path.join(self._work.name, "out")
-        self._command = [os.path.join(root, "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", os.path.join(root, "usr/lib/x86_64-linux-gnu"),
-                         os.path.join(root, "usr/bin/crash"), "-s"]
+        self._command = [*modules.loader_of(root), os.path.join(root, "usr/bin/crash"), "-s"]
         self._files = [os.path.join(where, "vmlinux"), os.path.join(where, "core")]
         self.start = self._run("start", "quit\n")
         self.pages = self._run("pages", f"set {facts['pid']}\n" + f"vm -p > {self._out}\n" * REPEAT + "quit\n")

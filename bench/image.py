@@ -63,23 +63,22 @@ def _make(directory):
                    "kernel_root": f"{int(kernel, 16):x}"}, f)
 
 
-def lock():
-    """Held while something is made here."""
-    return kernels.locked(os.path.join(kernels.cache_dir(), "bench", "lock"))
+def once(path, what, make):
+    """A folder of the cache, which make(folder) fills if it is not there yet: whole, or not at all."""
+    with kernels.locked(os.path.join(kernels.cache_dir(), "bench", "lock")):
+        if not os.path.exists(path):
+            print(f"bench: making {what}, once", file=sys.stderr)
+            work = tempfile.mkdtemp(dir=os.path.dirname(path))
+            try:
+                make(work)
+                os.rename(work, path)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def get():
     """(path of the raw file, its facts)"""
-    base = os.path.join(kernels.cache_dir(), "bench")
-    path = os.path.join(base, f"{kernels.get(SERIES, 'cloud').version}-{MEM}")
-    with lock():
-        if not os.path.exists(path):
-            print(f"bench: making an image of {MEM} MiB, once", file=sys.stderr)
-            work = tempfile.mkdtemp(dir=base)
-            try:
-                _make(work)
-                os.rename(work, path)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    path = os.path.join(kernels.cache_dir(), "bench", f"{kernels.get(SERIES, 'cloud').version}-{MEM}")
+    once(path, f"an image of {MEM} MiB", _make)
     with open(os.path.join(path, "facts.json"), encoding="ascii") as f:
         return os.path.join(path, "raw"), json.load(f)

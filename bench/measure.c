@@ -2,13 +2,10 @@
 #include "measure.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 uint64_t now(void)
 {
@@ -105,18 +102,4 @@ uint64_t count_user(struct pw_target *t, const struct pw_select *sel, enum pw_ru
 	if (runs)
 		*runs = count.runs;
 	return count.pages;
-}
-
-void run_process(const char *const argv[])
-{
-	pid_t child = fork();
-	int status;
-
-	if (child == 0) {
-		dup2(open("/dev/null", O_WRONLY), 1);
-		execv(argv[0], (char **)argv);
-		_exit(127);
-	}
-	if (child < 0 || waitpid(child, &status, 0) != child || status)
-		die(argv[0], "failed");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the benchmarks have in common: time, one walk, one process. A line a measurement: WAY COUNT NANOSECONDS. */
+/* What the benchmarks have in common: time, and one walk. A line a measurement: WAY COUNT NANOSECONDS. */
 #ifndef PAGEWALK_BENCH_MEASURE_H
 #define PAGEWALK_BENCH_MEASURE_H
 
@@ -19,8 +19,5 @@ uint64_t walk_user(struct pw_target *t, const struct pw_select *sel, enum pw_run
 
 /* The same, but only counted: its pages, and where runs is not NULL its runs. */
 uint64_t count_user(struct pw_target *t, const struct pw_select *sel, enum pw_runs_mode mode, uint64_t *runs);
-
-/* A whole process with its output thrown away. */
-void run_process(const char *const argv[]);
 
 #endif

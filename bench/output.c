@@ -167,23 +167,6 @@ static void brief(const struct bench *b)
 	at = now(), brief_lines(b, t, some.n), measured("brief", TRANSLATIONS, at);
 }
 
-/* -------- whole processes -------- */
-
-static void process(const struct bench *b, const char *way, const char *form, const char *more)
-{
-	const char *half = strcmp(b->half, "user") ? NULL : "--user";
-	const char *argv[] = { b->pagewalk, "dump",    b->root, "-s", b->source, "--ranges", b->ranges,
-			       "--paging",  b->levels, form,    more, half,      NULL };
-	uint64_t at = now();
-
-	if (!more)
-		argv[10] = half, argv[11] = NULL;
-	if (!form)
-		argv[9] = half, argv[10] = NULL;
-	run_process(argv);
-	measured(way, b->leaves, at);
-}
-
 /* -------- the bare walker -------- */
 
 static int memory_file(void)
@@ -292,10 +275,6 @@ int main(int argc, char **argv)
 	in_process(&b);
 	if (!strcmp(b.half, "user"))
 		bare(&b, argv[2], root);
-	process(&b, "whole-runs", NULL, NULL);
-	process(&b, "whole-text", "--entries", NULL);
-	process(&b, "whole-json", "--entries", "--json");
-	process(&b, "whole-frozen", "--entries", "--frozen");
 	pw_space_free(&b.space);
 	pw_target_close(b.t);
 	return 0;

@@ -32,6 +32,7 @@ WAYS = {
     "tlb": "QEMU: info tlb, up to the last byte",
 }
 WHOLE = ("whole-runs",)
+WHOLE_WAYS = {"whole-runs": [], "whole-text": ["--entries"], "whole-json": ["--entries", "--json"], "whole-frozen": ["--entries", "--frozen"]}
 BUFFER = "1700M"
 ENOUGH = 400_000
 
@@ -41,6 +42,8 @@ class Space:
 
     def __init__(self, raw, ranges, root, levels, half):
         self.command = [os.path.join(report.BUILD, "bench", "output"), PAGEWALK, raw, ranges, root, str(levels), half]
+        self.dump = [PAGEWALK, "dump", f"root:{root}", "-s", f"raw:{raw}", "--ranges", ranges, "--paging", str(levels),
+                     *(["--user"] if half == "user" else [])]
         self.times = {}
         self.leaves = self.runs = 0
 
@@ -50,6 +53,8 @@ class Space:
     def round(self):
         found = report.lines_of(self.command)
         (self.leaves, self.runs), = found.pop("runs")
+        for way, more in WHOLE_WAYS.items():
+            found.update(report.whole(way, [*self.dump, *more], statuses="0")[0])
         for way, measured in found.items():
             for _, ns in measured:
                 self.add(way, ns)

@@ -5,10 +5,12 @@ One root a suite, so that a suite that cannot be had spoils nothing else. The mi
 the host's own sources name; the archive keyring on the host verifies every suite.
 """
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -109,3 +111,16 @@ class Suite:
         """Download packages into `directory`; returns the paths of the .debs."""
         self._retry(f"download from {self.name}", "download", *packages, cwd=directory)
         return [os.path.join(directory, n) for n in os.listdir(directory) if n.endswith(".deb")]
+
+    @contextlib.contextmanager
+    def unpacked(self, packages, directory):
+        """Packages in a new `directory`, which appears whole at the end; until then what it gives can be changed."""
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(directory)) as tmp:
+            debs, tree = os.path.join(tmp, "debs"), os.path.join(tmp, "tree")
+            os.mkdir(debs)
+            say(f"fetching {packages[0]} from {self.name}")
+            for deb in self.download(packages, debs):
+                subprocess.run(["dpkg-deb", "-x", deb, tree], check=True)
+            yield tree
+            os.rename(tree, directory)

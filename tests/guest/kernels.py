@@ -81,6 +81,11 @@ def cache_dir():
     return path
 
 
+def suite_of(name):
+    """A suite of Debian's, in the cache."""
+    return Suite(name, os.path.join(cache_dir(), "apt"))
+
+
 @contextmanager
 def locked(path):
     """Holds a lock file, which is made as needed."""
@@ -129,7 +134,7 @@ def _find(series, flavour, tries):
     """(suite, abi, packages) of the newest kernel of a series, from fresh package lists."""
     why = None
     for name in SUITES.get(series, ELSEWHERE):
-        suite = Suite(name, os.path.join(cache_dir(), "apt"))
+        suite = suite_of(name)
         try:
             suite.update(tries)
         except AptError as e:

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 import kernels
-from apt import AptError, Suite, say
+from apt import AptError, say
 
 SERIES = "6.12"
 PACKAGE = f"linux-source-{SERIES}"
@@ -16,7 +16,7 @@ def unpack(to, *folders):
     """Makes the folder `to`, whole or not at all; without `folders` all of the source is in there. AptError when it cannot be had."""
     why = None
     for name in kernels.SUITES[SERIES]:
-        suite = Suite(name, os.path.join(kernels.cache_dir(), "apt"))
+        suite = kernels.suite_of(name)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(to)) as tmp:
             try:
                 with kernels.cache_lock():

@@ -27,7 +27,7 @@ import tempfile
 from dataclasses import dataclass
 
 import kernels
-from apt import AptError, Suite, say
+from apt import AptError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
@@ -45,30 +45,13 @@ class BuildError(Exception):
     """A module that cannot be built; the text is the end of the build's log."""
 
 
-def _suite(name):
-    return Suite(name, os.path.join(kernels.cache_dir(), "apt"))
-
-
-def _unpack(suite, packages, directory):
-    """Downloads packages and unpacks them into a new `directory`, which appears whole."""
-    os.makedirs(os.path.dirname(directory), exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(directory)) as tmp:
-        debs, tree = os.path.join(tmp, "debs"), os.path.join(tmp, "tree")
-        os.mkdir(debs)
-        say(f"fetching {packages[0]} from {suite.name}")
-        for deb in suite.download(packages, debs):
-            subprocess.run(["dpkg-deb", "-x", deb, tree], check=True)
-        yield tree
-        os.rename(tree, directory)
-
-
 def _libraries(name, packages):
     """Directory of a newer suite's C library and its friends."""
     directory = os.path.join(kernels.cache_dir(), "headers", f"libc-{name}")
     if not os.path.isdir(directory):
-        suite = _suite(name)
+        suite = kernels.suite_of(name)
         suite.update()
-        for _ in _unpack(suite, packages, directory):
+        with suite.unpacked(packages, directory):
             pass
     return directory
 
@@ -84,17 +67,22 @@ def _script(path, text):
     os.chmod(path, 0o755)
 
 
+def loader_of(libraries):
+    """What to write before a program that is to run with the C library that is unpacked there."""
+    loader = glob.glob(os.path.join(libraries, "usr/lib*/**/ld-linux-x86-64.so.2"), recursive=True)[0]
+    return [loader, "--library-path", os.path.join(libraries, "usr/lib/x86_64-linux-gnu")]
+
+
 def _wrap_tools(tree, libraries):
     """ELF programs below `tree` are run by the newer C library's loader."""
-    loader = glob.glob(os.path.join(libraries, "usr/lib*/**/ld-linux-x86-64.so.2"), recursive=True)[0]
-    paths = os.path.join(libraries, "usr/lib/x86_64-linux-gnu")
+    loader = " ".join(loader_of(libraries))
     for directory, _, names in os.walk(tree):
         for name in names:
             path = os.path.join(directory, name)
             mode = os.lstat(path).st_mode
             if stat.S_ISREG(mode) and mode & 0o111 and not name.endswith(".so") and _is_elf(path):
                 os.rename(path, path + ".elf")
-                _script(path, f'exec {loader} --library-path {paths} --argv0 "$0" "$0.elf" "$@"\n')
+                _script(path, f'exec {loader} --argv0 "$0" "$0.elf" "$@"\n')
 
 
 def _adapt(tree, directory, kernel):
@@ -139,13 +127,13 @@ def headers(kernel):
     directory = os.path.join(kernels.cache_dir(), "headers", kernel.version)
     with kernels.cache_lock():
         if not os.path.isdir(directory):
-            suite = _suite(kernel.suite)
+            suite = kernels.suite_of(kernel.suite)
             try:
                 packages = _header_packages(suite, kernel)
             except AptError:
                 suite.update()
                 packages = _header_packages(suite, kernel)
-            for tree in _unpack(suite, packages, directory):
+            with suite.unpacked(packages, directory) as tree:
                 _adapt(tree, directory, kernel)
     return directory
 
@@ -156,9 +144,9 @@ def sparse():
     with kernels.cache_lock():
         if not os.path.isdir(directory):
             libraries = _libraries(SPARSE_SUITE, ("libc6",))
-            suite = _suite(SPARSE_SUITE)
+            suite = kernels.suite_of(SPARSE_SUITE)
             suite.update()
-            for tree in _unpack(suite, ("sparse",), directory):
+            with suite.unpacked(("sparse",), directory) as tree:
                 _wrap_tools(tree, libraries)
     return os.path.join(directory, "usr/bin/sparse")
 
